@@ -1,0 +1,64 @@
+# Every target installs what it needs and this machine lacks; see tests/setup.sh.
+
+# Clones share one target directory, so that a fresh clone finds its dependencies built.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/tollgate/target
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+SETUP := tests/setup.sh
+CRATES := gateway migrations plugins tests
+
+# Cargo tells whether our own crates changed by file times alone, and names them alike in every clone: after another
+# clone's build it would take that clone's newer output for ours. So whoever comes next marks its sources as changed.
+define own_target
+	@mkdir -p "$$CARGO_TARGET_DIR"
+	@[ "$$(cat "$$CARGO_TARGET_DIR/.clone" 2>/dev/null)" = "$(CURDIR)" ] || \
+		{ find $(CRATES) -name '*.rs' -exec touch {} + && echo "$(CURDIR)" > "$$CARGO_TARGET_DIR/.clone"; }
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint audit fmt bench bench-quick clean
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+
+run: ## Build and start the demo: a gateway with one merchant, a rule and a webhook inspector
+	@$(SETUP) build
+	$(own_target)
+	cargo build --workspace --bin tollgate
+	"$$CARGO_TARGET_DIR/debug/tollgate" demo
+
+test: ## Every test, on SQLite and on a private PostgreSQL
+	@$(SETUP) test
+	$(own_target)
+	cargo build --workspace --bins --tests
+	cargo run --quiet -p e2e --bin with-postgres -- cargo nextest run --workspace
+	@if grep -rqE --include='*.rs' '^ *//[/!] ```' $(CRATES); then cargo test --doc --workspace; fi
+
+lint: ## Formatting, clippy, and the licences and sources of dependencies
+	@$(SETUP) lint
+	$(own_target)
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
+
+audit: ## Known vulnerabilities in dependencies (fetches the RustSec database from GitHub)
+	@$(SETUP) audit
+	cargo deny --workspace check advisories
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+bench: ## Compare with nginx + lua, pgbench and php-fpm on this machine; writes tests/bench/RESULTS.md (10 minutes)
+	@$(SETUP) bench
+	$(own_target)
+	cargo build --release --workspace --bin tollgate
+	python3 tests/bench/bench.py --tollgate "$$CARGO_TARGET_DIR/release/tollgate" --output tests/bench/RESULTS.md
+
+bench-quick: ## The same, one short round, printed only: tells that it works, not how fast
+	@$(SETUP) bench
+	$(own_target)
+	cargo build --release --workspace --bin tollgate
+	python3 tests/bench/bench.py --tollgate "$$CARGO_TARGET_DIR/release/tollgate" --quick
+
+clean: ## Remove what was built, for all clones that share the target directory
+	cargo clean

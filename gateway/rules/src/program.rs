@@ -1,0 +1,189 @@
+use mlua::Error as LuaError;
+use mlua::chunk::Compiler;
+
+use crate::Limits;
+use crate::error::{chunk_of, printable};
+use crate::limits::{ERROR_BYTES, OPERATORS};
+use crate::operators;
+
+/// The version of the API that scripts are written against; a script states it as `--!api 1`.
+pub const API_VERSION: u32 = 1;
+
+const API_HEADER: &str = "--!api";
+
+/// Some editors put it at the head of every file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+const LABEL_BYTES: usize = 64;
+
+/// Hot comments such as `--!optimize 2` override the compiler's options, but only before the first statement. This one
+/// takes that place; it compiles to nothing and keeps the line numbers.
+const GUARD: &str = "do end ";
+
+/// Built-ins that the prelude replaces. Named for the compiler, whose fast paths would call the originals.
+const REPLACED_BUILTINS: &[&str] = &[
+    "tostring",
+    "pcall",
+    "xpcall",
+    "string.find",
+    "string.match",
+    "string.gmatch",
+    "string.gsub",
+    "string.split",
+    "string.lower",
+    "string.upper",
+    "string.reverse",
+    "string.pack",
+    "string.packsize",
+    "string.unpack",
+    "string.rep",
+    "string.format",
+    "utf8.len",
+    "utf8.codepoint",
+    "utf8.offset",
+    "utf8.codes",
+    "table.sort",
+    "table.find",
+    "table.concat",
+    "table.clone",
+    "table.clear",
+    "table.create",
+    "table.move",
+    "math.random",
+    "math.randomseed",
+];
+
+/// A script that compiled. Holds no VM and may be shared between threads.
+#[derive(Debug)]
+pub struct Program {
+    chunk: String,
+    bytecode: Vec<u8>,
+}
+
+impl Program {
+    /// The name under which errors report places: `rules r17`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.chunk
+    }
+
+    /// For whoever keeps programs in a cache of limited size.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytecode.len() + self.chunk.len()
+    }
+
+    pub(crate) fn bytecode(&self) -> &[u8] {
+        &self.bytecode
+    }
+}
+
+/// Why a source is not a program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CompileError {
+    /// Starts with the place, where one is known: `rules r17:3: …`.
+    pub message: String,
+    pub line: Option<u32>,
+}
+
+/// Compiles, and runs nothing. The bytes come from outside, so they are read as text whatever they look like.
+pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8]) -> Result<Program, CompileError> {
+    let chunk = chunk_of(&printable(label, LABEL_BYTES));
+    let fail = |line: Option<u32>, text: String| {
+        let place = line.map_or_else(|| chunk.clone(), |line| format!("{chunk}:{line}"));
+        CompileError {
+            message: printable(&format!("{place}: {text}"), ERROR_BYTES),
+            line,
+        }
+    };
+    if source.len() > limits.source_bytes {
+        let (size, limit) = (source.len(), limits.source_bytes);
+        return Err(fail(
+            None,
+            format!("the script has {size} bytes; at most {limit} are allowed"),
+        ));
+    }
+    let text = std::str::from_utf8(source).map_err(|error| {
+        let line = line_at(source, error.valid_up_to());
+        fail(Some(line), String::from("the script is not UTF-8 text"))
+    })?;
+    if let Some(position) = text.bytes().position(|byte| byte == 0) {
+        return Err(fail(
+            Some(line_at(source, position)),
+            String::from("the script contains a zero byte"),
+        ));
+    }
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    check_api(text).map_err(|(line, text)| fail(Some(line), text))?;
+    let operators = operators::count(text);
+    if operators > OPERATORS {
+        return Err(fail(
+            None,
+            format!("the script has {operators} operators; at most {OPERATORS} are allowed"),
+        ));
+    }
+    let bytecode = compiler().compile(format!("{GUARD}{text}")).map_err(|error| {
+        let (line, text) = place_of(&error);
+        fail(line, text)
+    })?;
+    if bytecode.len() > limits.bytecode_bytes {
+        let (size, limit) = (bytecode.len(), limits.bytecode_bytes);
+        return Err(fail(
+            None,
+            format!("the script compiles to {size} bytes; at most {limit} are allowed"),
+        ));
+    }
+    Ok(Program { chunk, bytecode })
+}
+
+/// Level 2 would inline: ten kilobytes of source become megabytes of bytecode.
+pub(crate) fn compiler() -> Compiler {
+    Compiler::new()
+        .set_optimization_level(1)
+        .set_debug_level(1)
+        .set_type_info_level(0)
+        .set_coverage_level(0)
+        .set_disabled_builtins(REPLACED_BUILTINS.iter().copied())
+}
+
+/// Looks for `--!api N` among the comments at the head of the script.
+fn check_api(text: &str) -> Result<(), (u32, String)> {
+    for (line, number) in text.lines().map(str::trim).zip(1_u32..) {
+        if !line.is_empty() && !line.starts_with("--") {
+            break;
+        }
+        let Some(version) = line.strip_prefix(API_HEADER) else {
+            continue;
+        };
+        if version.trim() != API_VERSION.to_string() {
+            let wanted = printable(version.trim(), 20);
+            return Err((
+                number,
+                format!("API version '{wanted}' is not supported; write '{API_HEADER} {API_VERSION}'"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn line_at(source: &[u8], position: usize) -> u32 {
+    let lines = source.iter().take(position).filter(|byte| **byte == b'\n').count();
+    u32::try_from(lines).map_or(u32::MAX, |lines| lines.saturating_add(1))
+}
+
+/// Luau reports `:3: Expected identifier …`.
+fn place_of(error: &LuaError) -> (Option<u32>, String) {
+    let text = match error {
+        LuaError::SyntaxError { message, .. } => message.clone(),
+        other => other.to_string(),
+    };
+    let placed = text.trim_start_matches(':').split_once(':').and_then(|(line, rest)| {
+        let line: u32 = line.trim().parse().ok()?;
+        Some((line, rest.trim().to_owned()))
+    });
+    match placed {
+        Some((line, rest)) => (Some(line), rest),
+        None => (None, text),
+    }
+}

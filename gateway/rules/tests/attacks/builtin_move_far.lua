@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() table.move({}, 1, 1e9, 2) return accept() end }

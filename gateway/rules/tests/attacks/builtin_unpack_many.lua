@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() return table.unpack({}, 1, 1e8) end }

@@ -1,0 +1,2 @@
+-- expect: runtime | bad_answer
+return { check = function() return table.unpack(table.create(7900, {}), 1, 7900) end }

@@ -1,0 +1,2 @@
+-- expect: runtime | bad_answer | memory_limit
+return { check = function() return string.unpack(("b"):rep(60000), ("x"):rep(60000)) end }

@@ -1,0 +1,2 @@
+-- expect: compile_error
+return TABLES(2000)

@@ -1,0 +1,2 @@
+-- expect: compile_error
+return "\u{110000000}"

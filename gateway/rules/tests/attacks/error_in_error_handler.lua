@@ -1,0 +1,2 @@
+-- expect: bad_answer | runtime
+return { check = function() return xpcall(error, error) end }

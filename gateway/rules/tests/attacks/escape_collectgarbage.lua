@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() collectgarbage("count") return accept() end }

@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() coroutine.wrap(function() end)() return accept() end }

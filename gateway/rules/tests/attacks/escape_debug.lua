@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() return debug.info(1, "f") end }

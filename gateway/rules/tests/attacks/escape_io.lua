@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() io.open("/etc/passwd") end }

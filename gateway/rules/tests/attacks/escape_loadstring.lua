@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() return loadstring("return 1")() end }

@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() getmetatable(newproxy(true)).__gc = error return accept() end }

@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() setfenv(1, {}) return accept() end }

@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() return coroutine.yield() end }

@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function(request) return request.amount.times(request, 2) end }

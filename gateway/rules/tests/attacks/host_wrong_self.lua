@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function(request, ctx) return ctx.random(request) end }

@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function(_, ctx) ctx.log({}) return accept() end }

@@ -1,0 +1,2 @@
+-- expect: step_limit
+return { check = function() while true do if true then continue end end end }

@@ -1,0 +1,3 @@
+-- expect: step_limit | runtime
+local function f() return f() end
+return { check = f }

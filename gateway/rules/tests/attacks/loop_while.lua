@@ -1,0 +1,2 @@
+-- expect: step_limit
+while true do end

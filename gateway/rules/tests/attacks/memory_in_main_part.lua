@@ -1,0 +1,2 @@
+-- expect: memory_limit
+local s = "x" while true do s ..= s end

@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() return table.create(1e9) end }

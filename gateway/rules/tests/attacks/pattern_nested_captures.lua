@@ -1,0 +1,5 @@
+-- expect: step_limit | time_limit
+return { check = function()
+  local s = ("a"):rep(4096)
+  while true do s:find(".-.-.-.-.-.-b") end
+end }

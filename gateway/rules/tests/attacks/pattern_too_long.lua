@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() return ("a"):find(("[ab]"):rep(100)) end }

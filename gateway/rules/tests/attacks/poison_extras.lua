@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function(request) rawset(request.extras, "data1", "x") return accept() end }

@@ -1,0 +1,3 @@
+-- expect: runtime
+rawset(string, "rep", 1)
+return { check = function() return accept() end }

@@ -1,0 +1,3 @@
+-- expect: runtime
+string.rep = function() return "poisoned" end
+return { check = function() return accept() end }

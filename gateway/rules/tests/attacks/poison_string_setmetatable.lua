@@ -1,0 +1,3 @@
+-- expect: runtime
+setmetatable("", {})
+return { check = function() return accept() end }

@@ -1,0 +1,3 @@
+-- expect: runtime
+table.clear(string)
+return { check = function() return accept() end }

@@ -1,0 +1,3 @@
+-- expect: runtime
+table.insert(math, 1)
+return { check = function() return accept() end }

@@ -1,0 +1,3 @@
+-- expect: runtime | step_limit
+local function f() return (("x"):gsub(".", f)) end
+return { check = f }

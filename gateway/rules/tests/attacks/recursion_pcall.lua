@@ -1,0 +1,3 @@
+-- expect: runtime | step_limit | bad_answer
+local function f() return pcall(f) end
+return { check = f }

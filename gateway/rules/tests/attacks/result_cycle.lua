@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() local t = {} t.fields = t return accept(t) end }

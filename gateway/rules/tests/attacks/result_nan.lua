@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() return accept { fields = { a = 0 / 0 } } end }

@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function() return accept { comment = "\27[2J" } end }

@@ -1,0 +1,2 @@
+-- expect: bad_answer
+return { check = function() return accept(), reject("forbidden") end }

@@ -1,0 +1,5 @@
+//! Who may do what, and the secrets that prove it.
+
+pub mod bootstrap;
+pub mod passwords;
+pub mod sealing;

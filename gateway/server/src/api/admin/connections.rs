@@ -1,0 +1,198 @@
+use actix_web::web::{Data, Json, Path, ServiceConfig};
+use actix_web::{HttpResponse, delete, get, patch, post};
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use store::{Connection, ConnectionStatus};
+use utoipa::ToSchema;
+
+use super::merchants::StatusView;
+use super::{Admin, List};
+use crate::api::problem::Problem;
+use crate::tenancy::{BasicCredentials, ConnectionDraft, ConnectionPatch};
+
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(create_connection)
+        .service(list_connections)
+        .service(get_connection)
+        .service(change_connection)
+        .service(delete_connection);
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConnectionView {
+    #[schema(example = "con_01JB2M7K3V4Q5R6S7T8V9WAXBY")]
+    id: String,
+    #[schema(example = "terminal")]
+    slug: String,
+    #[schema(example = "terminal")]
+    plugin: String,
+    status: StatusView,
+    #[schema(value_type = Object)]
+    config: Value,
+    /// Login of HTTP Basic; the password is never shown.
+    basic_login: Option<String>,
+    /// Path on the public listener that the network is given.
+    #[schema(example = "/in/acme/terminal")]
+    path: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl ConnectionView {
+    #[must_use]
+    pub fn of(merchant: &str, connection: Connection) -> Self {
+        Self {
+            id: connection.id.to_string(),
+            path: format!("/in/{merchant}/{}", connection.slug),
+            slug: connection.slug,
+            plugin: connection.plugin,
+            status: StatusView::of(connection.status),
+            config: connection.config,
+            basic_login: connection.basic_login,
+            created_at: connection.created_at,
+            updated_at: connection.updated_at,
+        }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicBody {
+    #[schema(example = "qiwi")]
+    login: String,
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+}
+
+impl From<BasicBody> for BasicCredentials {
+    fn from(body: BasicBody) -> Self {
+        Self {
+            login: body.login,
+            password: body.password,
+        }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConnectionBody {
+    /// Name in URLs, unique within the merchant.
+    slug: String,
+    /// One of `GET /admin/v1/plugins`.
+    plugin: String,
+    /// As the plugin's `config_schema` says.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    config: serde_json::Map<String, Value>,
+    basic: Option<BasicBody>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionPatchBody {
+    status: Option<StatusView>,
+    /// Replaces the whole config.
+    #[schema(value_type = Option<Object>)]
+    config: Option<serde_json::Map<String, Value>>,
+    /// Absent leaves the login as it is, null takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<BasicBody>)]
+    basic: Option<Option<BasicBody>>,
+}
+
+/// Tells null from absent.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// Makes a connection.
+#[utoipa::path(context_path = "/admin/v1", tag = "connections", params(("merchant" = String, Path)),
+    request_body = NewConnectionBody,
+    responses((status = 201, body = ConnectionView), (status = "4XX", body = Problem)))]
+#[post("/merchants/{merchant}/connections")]
+pub async fn create_connection(
+    admin: Data<Admin>,
+    path: Path<String>,
+    body: Json<NewConnectionBody>,
+) -> Result<HttpResponse, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    let body = body.into_inner();
+    let draft = ConnectionDraft {
+        slug: body.slug,
+        plugin: body.plugin,
+        config: Value::Object(body.config),
+        basic: body.basic.map(Into::into),
+    };
+    let connection = admin.onboarding.create_connection(merchant.id, draft).await?;
+    Ok(HttpResponse::Created().json(ConnectionView::of(&merchant.slug, connection)))
+}
+
+/// The merchant's connections.
+#[utoipa::path(context_path = "/admin/v1", tag = "connections", params(("merchant" = String, Path)),
+    responses((status = 200, body = List<ConnectionView>), (status = "4XX", body = Problem)))]
+#[get("/merchants/{merchant}/connections")]
+pub async fn list_connections(admin: Data<Admin>, path: Path<String>) -> Result<Json<List<ConnectionView>>, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    let connections = admin.store.connections(merchant.id).await?;
+    let views = connections
+        .into_iter()
+        .map(|connection| ConnectionView::of(&merchant.slug, connection));
+    Ok(Json(List::whole(views.collect())))
+}
+
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    params(("merchant" = String, Path), ("connection" = String, Path)),
+    responses((status = 200, body = ConnectionView), (status = "4XX", body = Problem)))]
+#[get("/merchants/{merchant}/connections/{connection}")]
+pub async fn get_connection(admin: Data<Admin>, path: Path<(String, String)>) -> Result<Json<ConnectionView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    Ok(Json(ConnectionView::of(&merchant.slug, connection)))
+}
+
+/// Changes config or login, suspends or resumes a connection.
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    params(("merchant" = String, Path), ("connection" = String, Path)), request_body = ConnectionPatchBody,
+    responses((status = 200, body = ConnectionView), (status = "4XX", body = Problem)))]
+#[patch("/merchants/{merchant}/connections/{connection}")]
+pub async fn change_connection(
+    admin: Data<Admin>,
+    path: Path<(String, String)>,
+    body: Json<ConnectionPatchBody>,
+) -> Result<Json<ConnectionView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    let body = body.into_inner();
+    let patch = ConnectionPatch {
+        status: body.status.map(Into::into),
+        config: body.config.map(Value::Object),
+        basic: body.basic.map(|basic| basic.map(Into::into)),
+    };
+    let connection = admin
+        .onboarding
+        .change_connection(merchant.id, &connection, patch)
+        .await?;
+    Ok(Json(ConnectionView::of(&merchant.slug, connection)))
+}
+
+/// Deletes a connection: its URL stops answering, its payments stay in the ledger.
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    params(("merchant" = String, Path), ("connection" = String, Path)),
+    responses((status = 204), (status = "4XX", body = Problem)))]
+#[delete("/merchants/{merchant}/connections/{connection}")]
+pub async fn delete_connection(admin: Data<Admin>, path: Path<(String, String)>) -> Result<HttpResponse, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    let patch = ConnectionPatch {
+        status: Some(ConnectionStatus::Deleted),
+        ..ConnectionPatch::default()
+    };
+    admin
+        .onboarding
+        .change_connection(merchant.id, &connection, patch)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}

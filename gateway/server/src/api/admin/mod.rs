@@ -1,0 +1,153 @@
+//! The admin REST, `/admin/v1`: everything that operators do.
+
+pub mod connections;
+pub mod ledger;
+pub mod merchants;
+pub mod rules;
+pub mod settlements;
+pub mod webhooks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{ResponseError, web};
+use chrono::{DateTime, Utc};
+use plugin_sdk::Clock;
+use serde::{Deserialize, Serialize};
+use store::{Cursor, Merchant, Page, Store};
+use tokio::sync::Notify;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::bootstrap::BootstrapToken;
+use crate::api::problem::Problem;
+use crate::tenancy::Onboarding;
+
+/// Uploads are settlement files; they may take this long to arrive.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What the handlers need; one for each node.
+pub struct Admin {
+    pub store: Store,
+    pub onboarding: Onboarding,
+    pub clock: Arc<dyn Clock>,
+    pub new_deliveries: Arc<Notify>,
+    pub bootstrap: Option<BootstrapToken>,
+    pub body_bytes_max: usize,
+}
+
+pub fn configure(config: &mut ServiceConfig) {
+    config.service(
+        web::scope("/admin/v1")
+            .wrap(from_fn(require_operator))
+            .configure(merchants::configure)
+            .configure(connections::configure)
+            .configure(rules::configure)
+            .configure(webhooks::configure)
+            .configure(ledger::configure)
+            .configure(settlements::configure)
+            .default_service(web::route().to(nowhere)),
+    );
+}
+
+async fn nowhere() -> Result<&'static str, Problem> {
+    Err(Problem::not_found("this path"))
+}
+
+/// Nothing under `/admin/v1` is served, not even "not found", to a caller without the token.
+async fn require_operator<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<actix_web::body::EitherBody<B>>, actix_web::Error> {
+    let token = request
+        .app_data::<Data<Admin>>()
+        .and_then(|admin| admin.bootstrap.as_ref());
+    let claimed = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let claimed = claimed.and_then(|value| value.strip_prefix("Bearer "));
+    let known = token
+        .zip(claimed)
+        .is_some_and(|(token, claimed)| token.is(claimed.trim()));
+    if !known {
+        metrics::counter!("tollgate_refused_total", "guard" => "operator").increment(1);
+        let response = Problem::unauthorized().error_response();
+        return Ok(request.into_response(response).map_into_right_body());
+    }
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+impl Admin {
+    /// By slug or by id.
+    pub async fn merchant(&self, name: &str) -> Result<Merchant, Problem> {
+        let merchant = match name.parse() {
+            Ok(id) => self.store.merchant(id).await?,
+            Err(_) => self.store.merchant_by_slug(name).await?,
+        };
+        if merchant.status == store::MerchantStatus::Deleted {
+            return Err(Problem::not_found("this merchant"));
+        }
+        Ok(merchant)
+    }
+}
+
+/// Where a page of a list starts.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// `next` of the page before; absent for the first page.
+    pub cursor: Option<String>,
+    /// Items of a page: 1 to 200, 50 by default.
+    pub limit: Option<u64>,
+}
+
+impl From<PageQuery> for Cursor {
+    fn from(query: PageQuery) -> Self {
+        Self::new(query.cursor, query.limit)
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    pub data: Vec<T>,
+    /// `cursor` of the next page; null on the last one.
+    pub next: Option<String>,
+}
+
+impl<T> List<T> {
+    pub fn of<S>(page: Page<S>, view: impl Fn(S) -> T) -> Self {
+        Self {
+            data: page.items.into_iter().map(view).collect(),
+            next: page.next,
+        }
+    }
+
+    pub fn whole(data: Vec<T>) -> Self {
+        Self { data, next: None }
+    }
+}
+
+/// A list's status filter and the like, read from text by a function of the store.
+pub fn read_filter<T>(
+    field: &str,
+    text: Option<&str>,
+    read: impl Fn(&str) -> Result<T, store::StoreError>,
+) -> Result<Option<T>, Problem> {
+    text.map(|text| read(text).map_err(|_| Problem::invalid(field, format!("{field}: '{text}' is not known"))))
+        .transpose()
+}
+
+/// An id in a path. What is not an id of this kind names nothing.
+pub fn read_id<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found(what))
+}
+
+pub fn now(admin: &Admin) -> DateTime<Utc> {
+    admin.clock.now()
+}

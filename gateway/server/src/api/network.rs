@@ -1,0 +1,302 @@
+//! What networks call: `/in/{merchant}/{connection}`, and the seed container's `/payment`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::web::{Data, Path, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use ipnet::IpNet;
+use plugin_sdk::{Clock, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, RawAnswer, RawRequest, Reason};
+use store::{LogWriter, NewExchange};
+use tracing::Instrument;
+
+use crate::access::passwords;
+use crate::api::problem::Problem;
+use crate::edge::body::{self, BodyLimits};
+use crate::edge::guard::{Guard, Refused};
+use crate::edge::peer;
+use crate::edge::recorder::Recorder;
+use crate::payments::{Acceptance, Answered, Call, Envelope};
+use crate::tenancy::{BoundConnection, BoundTenant, Directory};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the handlers need; one for each node.
+pub struct Network {
+    pub directory: Directory,
+    pub acceptance: Acceptance,
+    pub guard: Guard,
+    pub log: LogWriter,
+    pub clock: Arc<dyn Clock>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub body_bytes_max: usize,
+    pub body_timeout: Duration,
+    /// Merchant and connection that `/payment` means when nothing else names one.
+    pub default_connection: Option<(String, String)>,
+}
+
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .route("/in/{merchant}/{connection}", web::route().to(by_path))
+        .route("/payment", web::route().to(by_login))
+        .default_service(web::route().to(nowhere));
+}
+
+async fn by_path(
+    network: Data<Network>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    payload: Payload,
+) -> HttpResponse {
+    let (merchant, connection) = path.into_inner();
+    let mut recorder = network.recorder(&request);
+    let target = network.target(&merchant, &connection).await;
+    network.serve(&request, payload, &mut recorder, target).await
+}
+
+async fn by_login(network: Data<Network>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let mut recorder = network.recorder(&request);
+    let target = network.target_of_login(&request).await;
+    network.serve(&request, payload, &mut recorder, target).await
+}
+
+async fn nowhere(network: Data<Network>, request: HttpRequest) -> HttpResponse {
+    let recorder = network.recorder(&request);
+    network.refuse(&recorder, &Problem::not_found("this path"))
+}
+
+type Target = (Arc<BoundTenant>, Arc<BoundConnection>);
+
+impl Network {
+    fn recorder(&self, request: &HttpRequest) -> Recorder {
+        let peer = peer::address(request, &self.trusted_proxies);
+        Recorder::new(request, peer.to_string(), self.clock.now())
+    }
+
+    async fn target(&self, merchant: &str, connection: &str) -> Result<Target, Problem> {
+        let tenant = self
+            .directory
+            .tenant(merchant)
+            .await?
+            .ok_or_else(|| Problem::not_found("this connection"))?;
+        let bound = tenant.connections.get(connection).cloned();
+        let bound = bound.ok_or_else(|| Problem::not_found("this connection"))?;
+        Ok((tenant, bound))
+    }
+
+    async fn target_of_login(&self, request: &HttpRequest) -> Result<Target, Problem> {
+        if let Some((merchant, connection)) = &self.default_connection {
+            return self.target(merchant, connection).await;
+        }
+        let login = authorization(request).and_then(passwords::claimed_login);
+        // One answer for "no login" and "nobody's login", so that logins cannot be told apart from here.
+        let unknown = || Problem::not_found("a connection for this login");
+        self.directory
+            .by_login(&login.ok_or_else(unknown)?)
+            .await?
+            .ok_or_else(unknown)
+    }
+
+    async fn serve(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        recorder: &mut Recorder,
+        target: Result<Target, Problem>,
+    ) -> HttpResponse {
+        let (tenant, connection) = match target {
+            Ok(target) => target,
+            Err(problem) => return self.refuse(recorder, &problem),
+        };
+        recorder.merchant = Some(tenant.merchant.id);
+        recorder.connection = Some(connection.row.id);
+        let span = tracing::info_span!(
+            "request",
+            id = recorder.request_id,
+            merchant = tenant.merchant.slug,
+            connection = connection.row.slug,
+            payment = tracing::field::Empty,
+        );
+        self.serve_connection(request, payload, recorder, &tenant, &connection)
+            .instrument(span)
+            .await
+    }
+
+    async fn serve_connection(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        recorder: &mut Recorder,
+        tenant: &BoundTenant,
+        connection: &Arc<BoundConnection>,
+    ) -> HttpResponse {
+        let Ok(protocol) = connection.protocol.as_deref() else {
+            return self.refuse(
+                recorder,
+                &Problem::unavailable("this connection's config cannot be used"),
+            );
+        };
+        let address = peer::address(request, &self.trusted_proxies);
+        if let Some(refusal) = self.admit(request, recorder, connection, protocol, address).await {
+            return refusal;
+        }
+        if !matches!(request.method().as_str(), "GET" | "POST") {
+            let mut response = self.refuse(recorder, &Problem::method_not_allowed("GET or POST"));
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, POST"));
+            return response;
+        }
+        let limits = BodyLimits {
+            bytes_max: self.body_bytes_max,
+            timeout: self.body_timeout,
+        };
+        let body = match body::read(payload, limits).await {
+            Ok(body) => body,
+            Err(error) => return self.refuse(recorder, &error.into()),
+        };
+        recorder.body(&body);
+        let raw = RawRequest {
+            method: request.method().as_str(),
+            query: request.query_string(),
+            content_type: request
+                .headers()
+                .get(CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok()),
+            body: &body,
+        };
+        self.answer(recorder, tenant, connection, protocol, &protocol.parse(&raw))
+            .await
+    }
+
+    async fn admit(
+        &self,
+        request: &HttpRequest,
+        recorder: &Recorder,
+        connection: &Arc<BoundConnection>,
+        protocol: &dyn InboundConnection,
+        address: IpAddr,
+    ) -> Option<HttpResponse> {
+        let admitted = self
+            .guard
+            .admit(connection, protocol.access(), address, authorization(request))
+            .await;
+        let refused = admitted.err()?;
+        metrics::counter!("tollgate_refused_total", "guard" => match refused {
+            Refused::Address => "address",
+            Refused::Login => "login",
+            Refused::Busy => "login_busy",
+        })
+        .increment(1);
+        Some(match refused {
+            Refused::Address => self.refuse(recorder, &Problem::forbidden_address()),
+            Refused::Login => {
+                let answer = protocol.render_unauthorized();
+                self.record_refusal(recorder, answer.status, &answer.body);
+                response(&recorder.request_id, answer)
+            }
+            Refused::Busy => self.refuse(recorder, &Problem::unavailable("too many logins are being checked")),
+        })
+    }
+
+    async fn answer(
+        &self,
+        recorder: &Recorder,
+        tenant: &BoundTenant,
+        connection: &Arc<BoundConnection>,
+        protocol: &dyn InboundConnection,
+        request: &NetworkRequest,
+    ) -> HttpResponse {
+        let wire = Wire {
+            protocol,
+            request,
+            recorder,
+        };
+        let received_at = recorder.received_at;
+        let call = Call {
+            tenant,
+            connection,
+            protocol,
+            request,
+            envelope: &wire,
+            received_at,
+        };
+        let Answered {
+            answer,
+            payment,
+            exchange_stored,
+        } = self.acceptance.answer(&call).await;
+        if let Some(payment) = payment {
+            tracing::Span::current().record("payment", tracing::field::display(payment));
+        }
+        let command = request.command.as_str();
+        metrics::counter!("tollgate_requests_total", "command" => command).increment(1);
+        metrics::histogram!("tollgate_request_seconds", "command" => command).record(recorder.elapsed().as_secs_f64());
+        if exchange_stored {
+            return response(&recorder.request_id, answer);
+        }
+        if self.log.exchange(wire.exchange(&answer, payment)).is_err() {
+            // Nothing was credited by this request, so it can be taken back: the record comes first.
+            metrics::counter!("tollgate_exchanges_dropped_total").increment(1);
+            return response(
+                &recorder.request_id,
+                wire.render(&NetworkAnswer::refused(Reason::Temporary)),
+            );
+        }
+        response(&recorder.request_id, answer)
+    }
+
+    fn refuse(&self, recorder: &Recorder, problem: &Problem) -> HttpResponse {
+        let mut response = problem.error_response();
+        let body = serde_json::to_string(problem).unwrap_or_default();
+        self.record_refusal(recorder, problem.status, &body);
+        if let Ok(id) = HeaderValue::from_str(&recorder.request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
+
+    fn record_refusal(&self, recorder: &Recorder, status: u16, body: &str) {
+        let room = self.log.has_room_for_strangers();
+        if !room || self.log.exchange(recorder.refused_exchange(status, body)).is_err() {
+            metrics::counter!("tollgate_exchanges_dropped_total").increment(1);
+        }
+    }
+}
+
+/// One request on the wire, as the payment core sees it.
+struct Wire<'a> {
+    protocol: &'a dyn InboundConnection,
+    request: &'a NetworkRequest,
+    recorder: &'a Recorder,
+}
+
+impl Envelope for Wire<'_> {
+    fn render(&self, answer: &NetworkAnswer) -> RawAnswer {
+        self.protocol.render(self.request, answer)
+    }
+
+    fn exchange(&self, answer: &RawAnswer, payment: Option<PaymentId>) -> NewExchange {
+        self.recorder.exchange(answer.status, &answer.body, payment)
+    }
+}
+
+fn authorization(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(AUTHORIZATION)?.to_str().ok()
+}
+
+fn response(request_id: &str, answer: RawAnswer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response.insert_header((REQUEST_ID, request_id));
+    if let Some(content_type) = answer.content_type {
+        response.insert_header((CONTENT_TYPE, content_type));
+    }
+    for (name, value) in answer.headers {
+        response.insert_header((name, value));
+    }
+    response.body(answer.body)
+}

@@ -1,0 +1,81 @@
+//! The OpenAPI 3.1 description, made from the code of the handlers.
+
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpResponse, web};
+use utoipa::OpenApi;
+
+use crate::api::admin::{connections, ledger, merchants, rules, settlements, webhooks};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tollgate admin REST",
+        description = "What operators do. All of it needs a bearer token."
+    ),
+    paths(
+        merchants::create_merchant,
+        merchants::list_merchants,
+        merchants::get_merchant,
+        merchants::change_merchant,
+        merchants::delete_merchant,
+        merchants::list_plugins,
+        connections::create_connection,
+        connections::list_connections,
+        connections::get_connection,
+        connections::change_connection,
+        connections::delete_connection,
+        rules::get_rules,
+        rules::publish_rules,
+        rules::unpublish_rules,
+        webhooks::create_endpoint,
+        webhooks::list_endpoints,
+        webhooks::get_endpoint,
+        webhooks::change_endpoint,
+        webhooks::delete_endpoint,
+        webhooks::rotate_secret,
+        webhooks::test_endpoint,
+        webhooks::resend_since,
+        webhooks::list_deliveries,
+        webhooks::list_attempts,
+        webhooks::resend_delivery,
+        ledger::list_payments,
+        ledger::get_payment,
+        ledger::list_events,
+        ledger::list_exchanges,
+        settlements::import_settlement,
+        settlements::list_settlements,
+        settlements::get_settlement,
+        settlements::list_rows,
+    )
+)]
+struct Description;
+
+pub fn configure(config: &mut ServiceConfig) {
+    config.route("/openapi.json", web::get().to(openapi));
+}
+
+async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().json(Description::openapi())
+}
+
+/// The description as it is committed in `docs/openapi.json`.
+#[must_use]
+pub fn pretty() -> String {
+    Description::openapi().to_pretty_json().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pretty;
+
+    /// `tollgate openapi > docs/openapi.json` brings the file up to date.
+    #[test]
+    fn the_committed_description_is_the_code_s() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(
+            committed.trim_end() == pretty(),
+            "docs/openapi.json differs from the code"
+        );
+    }
+}

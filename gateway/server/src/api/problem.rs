@@ -1,0 +1,203 @@
+//! The one shape of errors at the edge: RFC 9457 problem details.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use store::StoreError;
+use utoipa::ToSchema;
+
+use crate::edge::body::BodyError;
+use crate::tenancy::OnboardingError;
+
+/// When a caller should come again after "try later", in seconds.
+const RETRY_AFTER_S: u64 = 1;
+
+/// What went wrong, in a shape that programs and people can read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// Where the code is explained.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Stable; programs decide by it.
+    pub code: &'static str,
+    pub title: &'static str,
+    pub status: u16,
+    /// What was wrong this time, and what to do about it.
+    pub detail: String,
+    /// The field of the request that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("/docs/errors#{code}"),
+            code,
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            field: None,
+        }
+    }
+
+    pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        let problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "The request is not valid",
+            detail,
+        );
+        Self {
+            field: Some(field.into()),
+            ..problem
+        }
+    }
+
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            "The request cannot be read",
+            detail,
+        )
+    }
+
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        let detail = "send 'Authorization: Bearer' with the token of admin.bootstrap_token; without that setting nobody \
+                      is let in";
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "Who you are is not known",
+            detail,
+        )
+    }
+
+    #[must_use]
+    pub fn forbidden_address() -> Self {
+        let detail = "this address is not one of the connection's source subnets";
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden_address",
+            "This address may not call here",
+            detail,
+        )
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is no such thing",
+            format!("{what} does not exist"),
+        )
+    }
+
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It exists already", detail)
+    }
+
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        let detail = format!("use {allowed}");
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This method is not served here",
+            detail,
+        )
+    }
+
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Try again in a moment",
+            detail,
+        )
+    }
+
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something is wrong on our side",
+            detail,
+        )
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((CONTENT_TYPE, "application/problem+json"));
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+        }
+        response.body(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::Exists(what) => Self::conflict(format!("{what} exists already")),
+            StoreError::Busy | StoreError::TimedOut | StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "the database did not serve a request");
+                Self::unavailable("the database is not available; nothing was changed, or whether it was is not known")
+            }
+            StoreError::Corrupt(_) | StoreError::Refused(_) => {
+                tracing::error!(%error, "a request failed");
+                Self::internal("the request could not be carried out; the log says more")
+            }
+        }
+    }
+}
+
+impl From<OnboardingError> for Problem {
+    fn from(error: OnboardingError) -> Self {
+        match error {
+            OnboardingError::Field { field, message } => Self::invalid(field.clone(), format!("{field}: {message}")),
+            OnboardingError::Rules(error) => Self::invalid("source", error.to_string()),
+            OnboardingError::Store(error) => error.into(),
+            OnboardingError::Sealing(error) => {
+                tracing::error!(%error, "a secret could not be sealed");
+                Self::internal("a secret could not be sealed; the log says more")
+            }
+        }
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            BodyError::TooLarge(_) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "The body is too large",
+                detail,
+            ),
+            BodyError::TooSlow(_) => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_too_slow",
+                "The body came too slowly",
+                detail,
+            ),
+            BodyError::Broken => Self::malformed(detail),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `tollgate demo`: a whole gateway from nothing.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use plugin_sdk::MerchantId;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use store::{Merchant, StoreError};
+use url::Url;
+
+use super::terminal::{self, Request};
+use super::{Failure, environment, inspector, say, serve};
+use crate::access::sealing;
+use crate::node::{Core, Extras, Node};
+use crate::settings::Settings;
+use crate::telemetry;
+use crate::tenancy::{ConnectionDraft, EndpointDraft};
+
+const MERCHANT: &str = "demo";
+const CONNECTION: &str = "terminal";
+const ACCOUNT: &str = "9123456789";
+const SUM: &str = "10.45";
+const RULE: &str = include_str!("../../../../scripts/demo.lua");
+/// How long the demo waits for its own webhook.
+const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+const WEBHOOK_POLL: Duration = Duration::from_millis(50);
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Where the demo keeps its database and its secrets
+    #[arg(long, default_value = "tollgate-demo")]
+    folder: PathBuf,
+}
+
+pub async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let folder = arguments.folder;
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let folder = folder.canonicalize()?;
+    let settings = settings(&folder)?;
+    telemetry::start_logs(&settings.log)?;
+    let core = Core::open(&settings, None).await?;
+    let merchant = provision(&core, &settings).await?;
+    tracing::debug!(%merchant, "the demo merchant is there");
+    let extras = Extras {
+        admin_routes: Some(inspector::configure),
+        ..Extras::default()
+    };
+    let node = Node::start(&settings, core, extras).await?;
+    say(&format!(
+        "\nTollgate demo. Everything it knows is in {}\n",
+        folder.display()
+    ));
+    play(&node).await?;
+    tell(&node, &folder);
+    serve::serve(node).await
+}
+
+/// The defaults, a database and secrets of the demo's own, and webhooks to this machine.
+fn settings(folder: &Path) -> Result<Settings, Failure> {
+    let master_key = secret_file(&folder.join("master-key"))?;
+    let token = secret_file(&folder.join("admin-token"))?;
+    let mut variables = vec![
+        ("TOLLGATE_MASTER_KEY".to_owned(), master_key.expose_secret().to_owned()),
+        (
+            "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN".to_owned(),
+            token.expose_secret().to_owned(),
+        ),
+        (
+            "TOLLGATE_DATABASE__URL".to_owned(),
+            format!("sqlite://{}", folder.join("tollgate.db").display()),
+        ),
+        (
+            "TOLLGATE_WEBHOOKS__ALLOW_NETWORKS".to_owned(),
+            "127.0.0.0/8,::1/128".to_owned(),
+        ),
+        ("TOLLGATE_LOG__FILTER".to_owned(), "warn".to_owned()),
+    ];
+    // Ports and log may be chosen; the demo's own secrets and database may not.
+    let own = [
+        "TOLLGATE_MASTER_KEY",
+        "TOLLGATE_DATABASE__",
+        "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN",
+    ];
+    variables.extend(
+        environment()
+            .into_iter()
+            .filter(|(name, _)| !own.iter().any(|prefix| name.starts_with(prefix))),
+    );
+    Ok(Settings::from_sources(None, variables)?)
+}
+
+/// A random secret that stays the same from start to start.
+fn secret_file(path: &Path) -> Result<SecretString, Failure> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Ok(secret) = std::fs::read_to_string(path) {
+        return Ok(secret.trim().into());
+    }
+    let secret = sealing::generate_master_key()?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(secret.expose_secret().as_bytes())?;
+    Ok(secret)
+}
+
+async fn provision(core: &Core, settings: &Settings) -> Result<MerchantId, Failure> {
+    match core.store.merchant_by_slug(MERCHANT).await {
+        Ok(merchant) => return Ok(merchant.id),
+        Err(StoreError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let merchant: Merchant = core
+        .onboarding
+        .create_merchant(MERCHANT.to_owned(), "Demo Telecom".to_owned())
+        .await?;
+    let draft = ConnectionDraft {
+        slug: CONNECTION.to_owned(),
+        plugin: "terminal".to_owned(),
+        config: json!({ "variant": "BC", "auth": "none", "subnets": ["127.0.0.0/8", "::1/128"] }),
+        basic: None,
+    };
+    core.onboarding.create_connection(merchant.id, draft).await?;
+    let message = "The demo's first rule".to_owned();
+    core.onboarding
+        .publish_rules(merchant.id, RULE.to_owned(), message, "demo".to_owned())
+        .await?;
+    let endpoint = EndpointDraft {
+        url: format!("http://{}/demo/webhook", settings.admin.listen),
+        format: store::EndpointFormat::Standard,
+        time_zone: None,
+        secret: None,
+        event_types: Vec::new(),
+        max_in_flight: None,
+        retry_schedule: None,
+    };
+    core.onboarding.create_endpoint(merchant.id, endpoint).await?;
+    Ok(merchant.id)
+}
+
+/// One check and one pay through the front door.
+async fn play(node: &Node) -> Result<(), Failure> {
+    let request = Request {
+        url: Url::parse(&format!("http://{}/", node.public))?,
+        merchant: MERCHANT.to_owned(),
+        connection: CONNECTION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        sum: SUM.to_owned(),
+        ccy: "RUB".to_owned(),
+        txn_id: Some(chrono::Utc::now().timestamp_millis().to_string()),
+        post: false,
+        login: None,
+        parameters: Vec::new(),
+    };
+    say("A terminal asks whether the account may be paid:");
+    terminal::play("check", &request).await?;
+    say("\nThe payer puts the money in:");
+    terminal::play("pay", &request).await?;
+    let waiting = async {
+        while inspector::count() == 0 {
+            tokio::time::sleep(WEBHOOK_POLL).await;
+        }
+    };
+    if tokio::time::timeout(WEBHOOK_TIMEOUT, waiting).await.is_ok() {
+        say("\nThe merchant's webhook arrived.");
+    }
+    Ok(())
+}
+
+fn tell(node: &Node, folder: &Path) {
+    let (public, admin) = (node.public, node.admin);
+    let token = folder.join("admin-token");
+    let token = token.display();
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tollgate"));
+    let program = program.display();
+    say(&format!(
+        "
+What to try next
+  Webhooks as they come   http://{admin}/demo
+  Another payment         {program} terminal pay --url http://{public} --merchant demo --account 9123456789 --sum 99.00
+  An unknown account      {program} terminal check --url http://{public} --merchant demo --account 1 --sum 1.00
+  The same with curl      curl 'http://{public}/in/demo/terminal?command=check&txn_id=1234567&account=9123456789&sum=10.45&ccy=RUB'
+  The ledger              curl -H \"Authorization: Bearer $(cat {token})\" http://{admin}/admin/v1/merchants/demo/payments
+  Metrics                 curl http://{admin}/metrics
+  Stop                    Ctrl-C
+"
+    ));
+}

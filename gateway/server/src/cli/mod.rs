@@ -1,0 +1,191 @@
+//! The command line: one file for each subcommand.
+
+mod connection;
+mod demo;
+mod inspector;
+mod merchant;
+mod registry;
+mod rules;
+mod serve;
+mod terminal;
+mod webhook;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use store::{Connection, Merchant};
+
+use crate::access::sealing;
+use crate::api::openapi;
+use crate::node::{Core, NodeError};
+use crate::settings::{DEFAULTS, Settings};
+use crate::telemetry;
+
+/// Anything that ends a command, said in one line.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A multi-tenant payment gateway with Lua rules.
+#[derive(Parser)]
+#[command(name = "tollgate", version, about, arg_required_else_help = true)]
+struct Cli {
+    /// Settings file; tollgate.toml in the current folder when it exists.
+    #[arg(long, global = true, env = "TOLLGATE_SETTINGS", value_name = "FILE")]
+    settings: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve,
+    /// Run a gateway that needs no settings, with a merchant, a rule and a webhook inspector
+    Demo(demo::Arguments),
+    /// Bring the database's schema to this version, or take it back
+    Migrate {
+        #[command(subcommand)]
+        direction: Option<Migrate>,
+    },
+    /// Print a new master key
+    Keygen,
+    /// Print every setting with its default and what it means
+    Settings,
+    /// Print the OpenAPI description of the admin REST
+    Openapi,
+    /// Make, change and list merchants
+    #[command(subcommand)]
+    Merchant(merchant::Command),
+    /// Make, change and list a merchant's connections
+    #[command(subcommand)]
+    Connection(connection::Command),
+    /// Check and publish a merchant's rules
+    #[command(subcommand)]
+    Rules(rules::Command),
+    /// Make and change webhook endpoints, send deliveries again
+    #[command(subcommand)]
+    Webhook(webhook::Command),
+    /// Import settlement files (registries) and see how they compare
+    #[command(subcommand)]
+    Registry(registry::Command),
+    /// Play the kiosk: send a request to a connection and print both ways
+    #[command(subcommand)]
+    Terminal(terminal::Command),
+}
+
+#[derive(Subcommand)]
+enum Migrate {
+    /// Apply what is missing (the default)
+    Up,
+    /// Take the newest migrations back. Their tables are dropped with all they hold
+    Down {
+        #[arg(long, default_value_t = 1)]
+        steps: u32,
+    },
+    /// Say how many migrations are missing
+    Status,
+}
+
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say_error(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let open = || open(cli.settings.as_deref());
+    match cli.command {
+        Command::Serve => serve::run(cli.settings.as_deref()).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Migrate { direction } => migrate(cli.settings, direction.unwrap_or(Migrate::Up)).await,
+        Command::Keygen => {
+            say(sealing::generate_master_key()?.expose_secret());
+            Ok(())
+        }
+        Command::Settings => {
+            say(DEFAULTS.trim_end());
+            Ok(())
+        }
+        Command::Openapi => {
+            say(&openapi::pretty());
+            Ok(())
+        }
+        Command::Merchant(command) => merchant::run(open().await?, command).await,
+        Command::Connection(command) => connection::run(open().await?, command).await,
+        Command::Rules(rules::Command::Check { file }) => rules::check(&file),
+        Command::Rules(command) => rules::run(open().await?, command).await,
+        Command::Webhook(command) => webhook::run(open().await?, command).await,
+        Command::Registry(command) => registry::run(open().await?, command).await,
+        Command::Terminal(command) => terminal::run(command).await,
+    }
+}
+
+async fn open(file: Option<&Path>) -> Result<Core, NodeError> {
+    let settings = Settings::load(file)?;
+    telemetry::start_logs(&settings.log)?;
+    Core::open(&settings, None).await
+}
+
+async fn migrate(file: Option<PathBuf>, direction: Migrate) -> Result<(), Failure> {
+    let settings = Settings::load(file.as_deref())?;
+    telemetry::start_logs(&settings.log)?;
+    let store = store::Store::connect(&settings.database.options()?).await?;
+    match direction {
+        Migrate::Up => {
+            let pending = store.pending_migrations().await?;
+            store.migrate().await?;
+            say(&format!("{pending} migrations applied"));
+        }
+        Migrate::Down { steps } => {
+            store.migrate_down(Some(steps)).await?;
+            say(&format!("{steps} migrations taken back"));
+        }
+        Migrate::Status => say(&format!("{} migrations are missing", store.pending_migrations().await?)),
+    }
+    Ok(())
+}
+
+/// The process's environment, as far as it is text.
+fn environment() -> HashMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// By slug or by id.
+async fn find_merchant(core: &Core, name: &str) -> Result<Merchant, Failure> {
+    let merchant = match name.parse() {
+        Ok(id) => core.store.merchant(id).await,
+        Err(_) => core.store.merchant_by_slug(name).await,
+    };
+    Ok(merchant.map_err(|error| format!("merchant '{name}': {error}"))?)
+}
+
+async fn find_connection(core: &Core, merchant: &Merchant, slug: &str) -> Result<Connection, Failure> {
+    let connection = core.store.connection_by_slug(merchant.id, slug).await;
+    Ok(connection.map_err(|error| format!("connection '{}/{slug}': {error}", merchant.slug))?)
+}
+
+/// Answers go to stdout, one JSON document each, so that scripts can read them too.
+fn say_json<T: Serialize>(answer: &T) -> Result<(), Failure> {
+    say(&serde_json::to_string_pretty(answer)?);
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[allow(clippy::print_stderr)]
+fn say_error(failure: &Failure) {
+    eprintln!("tollgate: {failure}");
+}

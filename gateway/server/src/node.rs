@@ -1,0 +1,338 @@
+//! One node: everything put together, started, and stopped in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, HttpServer};
+use plugin_sdk::{Clock, SystemClock};
+use rules::{Engine, Limits};
+use secrecy::SecretString;
+use store::{LogWriter, PaymentLookup, PaymentWriter, Store};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::access::bootstrap::{BootstrapError, BootstrapToken};
+use crate::access::sealing::{Sealer, SealingError};
+use crate::api::{admin, network, openapi, problem::Problem, status};
+use crate::edge::guard::Guard;
+use crate::edge::outbound::{Outbound, OutboundError};
+use crate::events::Sender;
+use crate::payments::{Acceptance, AccountCheck, Parts};
+use crate::plugins::Plugins;
+use crate::settings::{Settings, SettingsError};
+use crate::telemetry;
+use crate::tenancy::{Directory, Onboarding};
+use crate::workers::deliveries::Deliveries;
+use crate::workers::retention::Retention;
+
+/// How long requests in flight may take to end when the node stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Workers of the admin listener: a few people, not a network.
+const ADMIN_WORKERS: usize = 1;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 4_096;
+
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(
+        "no master key: secrets in the database could not be sealed. Make one with `tollgate keygen`, keep it safe, and \
+         give it as TOLLGATE_MASTER_KEY, or as master_key_file in tollgate.toml"
+    )]
+    NoMasterKey,
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    #[error("master_key: {0}")]
+    Sealing(#[from] SealingError),
+    #[error("{0}")]
+    Bootstrap(#[from] BootstrapError),
+    #[error("database: {0}")]
+    Store(#[from] store::StoreError),
+    #[error("rules: {0}")]
+    Rules(#[from] rules::EngineError),
+    #[error("{0}")]
+    Outbound(#[from] OutboundError),
+    #[error("metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("listener {address}: {error}")]
+    Listen { address: String, error: std::io::Error },
+}
+
+/// What serving and administration share. Made without listening anywhere, so that the CLI uses it too.
+pub struct Core {
+    pub store: Store,
+    pub onboarding: Onboarding,
+    pub sealer: Arc<Sealer>,
+    pub outbound: Outbound,
+    pub engine: Engine,
+    pub plugins: Plugins,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Core {
+    /// Connects, migrates and puts together. `fallback_key` serves when no master key is configured.
+    pub async fn open(settings: &Settings, fallback_key: Option<SecretString>) -> Result<Self, NodeError> {
+        let key = settings.master_key()?.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
+        let sealer = Arc::new(Sealer::from_hex(&key)?);
+        let engine = Engine::new(limits(settings))?;
+        let outbound = Outbound::new(settings.webhooks.allow_networks.clone())?;
+        let store = Store::connect(&settings.database.options()?).await?;
+        store.migrate().await?;
+        let plugins = Plugins::all();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let onboarding = Onboarding {
+            store: store.clone(),
+            plugins: plugins.clone(),
+            engine: engine.clone(),
+            sealer: Arc::clone(&sealer),
+            outbound: outbound.clone(),
+            clock: Arc::clone(&clock),
+        };
+        Ok(Self {
+            store,
+            onboarding,
+            sealer,
+            outbound,
+            engine,
+            plugins,
+            clock,
+        })
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        steps: settings.rules.steps,
+        own_cpu: Duration::from_millis(settings.rules.own_cpu_ms),
+        memory_bytes: settings.rules.memory_bytes,
+        ..Limits::default()
+    }
+}
+
+/// How this node differs from the plain one.
+#[derive(Default)]
+pub struct Extras {
+    /// Merchant and connection that `/payment` means when nothing else names one.
+    pub default_connection: Option<(String, String)>,
+    /// Further routes on the admin listener.
+    pub admin_routes: Option<fn(&mut ServiceConfig)>,
+}
+
+/// A running node.
+pub struct Node {
+    pub public: SocketAddr,
+    pub admin: SocketAddr,
+    servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    stop: watch::Sender<bool>,
+    stopping: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<()>>,
+    watch: JoinHandle<()>,
+    log: LogWriter,
+}
+
+impl Node {
+    pub async fn start(settings: &Settings, core: Core, extras: Extras) -> Result<Self, NodeError> {
+        let metrics = telemetry::start_metrics()?;
+        let bootstrap = settings
+            .admin
+            .bootstrap_token()?
+            .map(|token| BootstrapToken::new(&token))
+            .transpose()?;
+        let log = LogWriter::start(&core.store);
+        let writer = PaymentWriter::start(&core.store);
+        let new_deliveries = Arc::new(Notify::new());
+        let stopping = Arc::new(AtomicBool::new(false));
+        let directory = Directory::new(core.store.clone(), core.plugins.clone(), core.engine.clone()).await?;
+        let watching = tokio::spawn(directory.clone().watch());
+        let (stop, stopped) = watch::channel(false);
+        let workers = start_workers(settings, &core, &new_deliveries, &stopped);
+
+        let status = Data::new(status::Status {
+            store: core.store.clone(),
+            writer: writer.clone(),
+            metrics,
+            stopping: Arc::clone(&stopping),
+        });
+        let admin = Data::new(admin::Admin {
+            store: core.store.clone(),
+            onboarding: core.onboarding.clone(),
+            clock: Arc::clone(&core.clock),
+            new_deliveries: Arc::clone(&new_deliveries),
+            bootstrap,
+            body_bytes_max: settings.admin.body_bytes_max,
+        });
+        let network = Data::new(network::Network {
+            acceptance: Acceptance::new(Parts {
+                lookup: PaymentLookup::start(&core.store),
+                store: core.store,
+                writer,
+                log: log.clone(),
+                engine: core.engine,
+                account_check: AccountCheck::new(
+                    core.outbound,
+                    Duration::from_millis(settings.payments.check_url_timeout_ms),
+                ),
+                clock: Arc::clone(&core.clock),
+                new_deliveries,
+                answer_timeout: Duration::from_millis(settings.payments.answer_timeout_ms),
+            }),
+            directory,
+            guard: Guard::default(),
+            log: log.clone(),
+            clock: core.clock,
+            trusted_proxies: settings.public.trusted_proxies.clone(),
+            body_bytes_max: settings.public.body_bytes_max,
+            body_timeout: Duration::from_millis(settings.public.body_timeout_ms),
+            default_connection: extras.default_connection,
+        });
+        let (public, public_server) = listen_public(settings, network)?;
+        let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
+        let servers = vec![public_server, admin_server];
+        Ok(Self {
+            public,
+            admin,
+            servers,
+            stop,
+            stopping,
+            workers,
+            watch: watching,
+            log,
+        })
+    }
+
+    /// Stops accepting, finishes what is in flight, writes what waits, and returns, all within one time limit.
+    pub async fn stop(self) {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.stop_in_order())
+            .await
+            .is_err()
+        {
+            tracing::warn!("stopped before everything in flight had ended; nothing that was answered is lost");
+        }
+    }
+
+    async fn stop_in_order(self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let _ = self.stop.send(true);
+        for (handle, server) in self.servers {
+            handle.stop(true).await;
+            let _ = server.await;
+        }
+        for worker in self.workers {
+            let _ = worker.await;
+        }
+        self.watch.abort();
+        self.log.flush().await;
+    }
+}
+
+fn start_workers(
+    settings: &Settings,
+    core: &Core,
+    new_deliveries: &Arc<Notify>,
+    stopped: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let timeout = Duration::from_millis(settings.webhooks.timeout_ms);
+    let deliveries = Deliveries {
+        store: core.store.clone(),
+        sender: Sender::new(core.outbound.clone(), Arc::clone(&core.sealer), timeout),
+        clock: Arc::clone(&core.clock),
+        new_deliveries: Arc::clone(new_deliveries),
+        poll: Duration::from_millis(settings.webhooks.poll_ms),
+        timeout,
+        in_flight_max: settings.webhooks.in_flight_max,
+    };
+    let retention = Retention {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        exchange_days: settings.exchanges.retention_days,
+        registration_days: settings.payments.registration_retention_days,
+    };
+    vec![
+        tokio::spawn(deliveries.run(stopped.clone())),
+        tokio::spawn(retention.run(stopped.clone())),
+    ]
+}
+
+type Listening = (SocketAddr, (ServerHandle, JoinHandle<std::io::Result<()>>));
+
+fn listen_public(settings: &Settings, network: Data<network::Network>) -> Result<Listening, NodeError> {
+    let public = &settings.public;
+    let workers = if public.workers == 0 {
+        num_cores()
+    } else {
+        public.workers
+    };
+    let server = HttpServer::new(move || App::new().app_data(network.clone()).configure(network::configure))
+        .workers(workers)
+        .client_request_timeout(Duration::from_millis(public.head_timeout_ms))
+        .keep_alive(KeepAlive::Timeout(Duration::from_secs(public.keep_alive_s)))
+        .max_connections((public.connections_max / workers).max(1))
+        .backlog(BACKLOG)
+        .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
+        .disable_signals();
+    let listen_error = |error| NodeError::Listen {
+        address: public.listen.clone(),
+        error,
+    };
+    let server = server.bind(&public.listen).map_err(listen_error)?;
+    let address = server.addrs().first().copied();
+    let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
+    let server = server.run();
+    Ok((address, (server.handle(), tokio::spawn(server))))
+}
+
+fn listen_admin(
+    settings: &Settings,
+    admin: Data<admin::Admin>,
+    status: Data<status::Status>,
+    extra_routes: Option<fn(&mut ServiceConfig)>,
+) -> Result<Listening, NodeError> {
+    let json_bytes_max = settings.admin.body_bytes_max;
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(admin.clone())
+            .app_data(status.clone())
+            .app_data(
+                web::JsonConfig::default()
+                    .limit(json_bytes_max)
+                    .error_handler(|error, _| Problem::malformed(error.to_string()).into()),
+            )
+            .app_data(
+                web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()),
+            )
+            .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("this path").into()))
+            .configure(status::configure)
+            .configure(openapi::configure)
+            .configure(|config| {
+                if let Some(routes) = extra_routes {
+                    routes(config);
+                }
+            })
+            .configure(admin::configure)
+            .default_service(web::route().to(nowhere))
+    })
+    .workers(ADMIN_WORKERS)
+    .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
+    .disable_signals();
+    let listen_error = |error| NodeError::Listen {
+        address: settings.admin.listen.clone(),
+        error,
+    };
+    let server = server.bind(&settings.admin.listen).map_err(listen_error)?;
+    let address = server.addrs().first().copied();
+    let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
+    let server = server.run();
+    Ok((address, (server.handle(), tokio::spawn(server))))
+}
+
+async fn nowhere() -> Result<&'static str, Problem> {
+    Err(Problem::not_found("this path"))
+}
+
+fn num_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

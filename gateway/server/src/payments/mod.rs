@@ -1,0 +1,12 @@
+//! The heart: what happens to a payment, in which order, and when it is durable. Knows no HTTP.
+
+mod accept;
+mod account;
+mod decision;
+mod envelope;
+mod facts;
+mod repeat;
+
+pub use accept::{Acceptance, Answered, Call, Parts};
+pub use account::AccountCheck;
+pub use envelope::Envelope;

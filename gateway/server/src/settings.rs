@@ -1,0 +1,445 @@
+//! Typed settings: the embedded defaults, then `tollgate.toml`, then `TOLLGATE_…`.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use config::{Config, Environment, File, FileFormat};
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+/// Every key, documented, with its default.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+/// Read when it exists and no other file is named.
+pub const DEFAULT_FILE: &str = "tollgate.toml";
+const ENVIRONMENT_PREFIX: &str = "TOLLGATE_";
+/// Variables with our prefix that are not settings.
+const NOT_SETTINGS: [&str; 2] = ["TOLLGATE_SETTINGS", "TOLLGATE_TERMINAL_LOGIN"];
+/// A hundred years.
+const RETENTION_DAYS_MAX: u32 = 36_500;
+/// A file that holds a secret is not longer than this, in bytes.
+const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("unknown setting '{key}'{hint}; `tollgate settings` prints all of them")]
+    UnknownKey { key: String, hint: String },
+    #[error("{0}")]
+    Wrong(#[from] config::ConfigError),
+    #[error("setting '{key}': {message}")]
+    Value { key: &'static str, message: String },
+}
+
+impl SettingsError {
+    pub fn value(key: &'static str, message: impl Into<String>) -> Self {
+        Self::Value {
+            key,
+            message: message.into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    master_key: SecretString,
+    master_key_file: String,
+    pub public: PublicSettings,
+    pub admin: AdminSettings,
+    pub database: DatabaseSettings,
+    pub payments: PaymentSettings,
+    pub rules: RuleSettings,
+    pub exchanges: ExchangeSettings,
+    pub webhooks: WebhookSettings,
+    pub log: LogSettings,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicSettings {
+    pub listen: String,
+    pub workers: usize,
+    #[serde(deserialize_with = "list")]
+    pub trusted_proxies: Vec<IpNet>,
+    pub body_bytes_max: usize,
+    pub head_timeout_ms: u64,
+    pub body_timeout_ms: u64,
+    pub keep_alive_s: u64,
+    pub connections_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminSettings {
+    pub listen: String,
+    bootstrap_token: SecretString,
+    bootstrap_token_file: String,
+    pub body_bytes_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// May hold a password.
+    url: SecretString,
+    url_file: String,
+    schema: String,
+    connections_max: u32,
+    acquire_timeout_ms: u64,
+    statement_timeout_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentSettings {
+    pub answer_timeout_ms: u64,
+    pub check_url_timeout_ms: u64,
+    pub registration_retention_days: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSettings {
+    pub steps: u32,
+    pub own_cpu_ms: u64,
+    pub memory_bytes: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeSettings {
+    pub retention_days: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookSettings {
+    pub timeout_ms: u64,
+    pub poll_ms: u64,
+    pub in_flight_max: usize,
+    #[serde(deserialize_with = "list")]
+    pub allow_networks: Vec<IpNet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Pretty,
+    Json,
+}
+
+impl Settings {
+    /// Reads the defaults, then `file` (or `tollgate.toml` when it exists), then the process's environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
+        Self::from_sources(
+            file,
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
+    }
+
+    /// The same with an environment of the caller's choice.
+    pub fn from_sources(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let defaults = Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .build()?;
+        let variables: HashMap<String, String> = environment
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX) && !NOT_SETTINGS.contains(&name.as_str()))
+            .collect();
+        let given = match file {
+            Some(path) => File::from(path).format(FileFormat::Toml).required(true),
+            None => File::new(DEFAULT_FILE, FileFormat::Toml).required(false),
+        };
+        let variables = Environment::with_prefix("TOLLGATE")
+            .prefix_separator("_")
+            .separator("__")
+            .source(Some(variables));
+        let overrides = Config::builder().add_source(given).add_source(variables).build()?;
+        refuse_unknown_keys(&defaults, &overrides)?;
+        let merged = Config::builder().add_source(defaults).add_source(overrides).build()?;
+        let settings: Self = merged.try_deserialize()?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn validate(&self) -> Result<(), SettingsError> {
+        let positive = [
+            ("public.body_bytes_max", self.public.body_bytes_max as u64),
+            ("public.head_timeout_ms", self.public.head_timeout_ms),
+            ("public.body_timeout_ms", self.public.body_timeout_ms),
+            ("public.connections_max", self.public.connections_max as u64),
+            ("database.connections_max", u64::from(self.database.connections_max)),
+            ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
+            ("payments.answer_timeout_ms", self.payments.answer_timeout_ms),
+            ("payments.check_url_timeout_ms", self.payments.check_url_timeout_ms),
+            ("rules.steps", u64::from(self.rules.steps)),
+            ("webhooks.timeout_ms", self.webhooks.timeout_ms),
+            ("webhooks.poll_ms", self.webhooks.poll_ms),
+            ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
+        ];
+        for (key, value) in positive {
+            if value == 0 {
+                return Err(SettingsError::value(key, "must be greater than zero"));
+            }
+        }
+        let days = [
+            ("exchanges.retention_days", self.exchanges.retention_days),
+            (
+                "payments.registration_retention_days",
+                self.payments.registration_retention_days,
+            ),
+        ];
+        for (key, value) in days {
+            if !(1..=RETENTION_DAYS_MAX).contains(&value) {
+                return Err(SettingsError::value(key, format!("is from 1 to {RETENTION_DAYS_MAX}")));
+            }
+        }
+        let url = self.database.url()?;
+        let url = url.expose_secret();
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            let message = "must start with sqlite: or postgres:, such as sqlite:///var/lib/tollgate/tollgate.db";
+            return Err(SettingsError::value("database.url", message));
+        }
+        Ok(())
+    }
+
+    /// The master key's text; `None` when none is set.
+    pub fn master_key(&self) -> Result<Option<SecretString>, SettingsError> {
+        secret("master_key", &self.master_key, &self.master_key_file)
+    }
+}
+
+impl AdminSettings {
+    pub fn bootstrap_token(&self) -> Result<Option<SecretString>, SettingsError> {
+        secret(
+            "admin.bootstrap_token",
+            &self.bootstrap_token,
+            &self.bootstrap_token_file,
+        )
+    }
+}
+
+impl DatabaseSettings {
+    fn url(&self) -> Result<SecretString, SettingsError> {
+        let from_file = secret("database.url", &SecretString::default(), &self.url_file)?;
+        Ok(from_file.unwrap_or_else(|| self.url.clone()))
+    }
+
+    pub fn options(&self) -> Result<store::DatabaseOptions, SettingsError> {
+        Ok(store::DatabaseOptions {
+            url: self.url()?.expose_secret().to_owned(),
+            schema: (!self.schema.is_empty()).then(|| self.schema.clone()),
+            connections_max: self.connections_max,
+            acquire_timeout: Duration::from_millis(self.acquire_timeout_ms),
+            statement_timeout: Duration::from_millis(self.statement_timeout_ms),
+        })
+    }
+}
+
+/// The secret itself, or the content of the file that is named instead.
+fn secret(key: &'static str, given: &SecretString, file: &str) -> Result<Option<SecretString>, SettingsError> {
+    let direct = given.expose_secret();
+    match (direct.is_empty(), file.is_empty()) {
+        (true, true) => Ok(None),
+        (false, true) => Ok(Some(direct.into())),
+        (true, false) => read_secret_file(key, file).map(Some),
+        (false, false) => Err(SettingsError::value(
+            key,
+            format!("give the secret or the file {file}, not both"),
+        )),
+    }
+}
+
+fn read_secret_file(key: &'static str, path: &str) -> Result<SecretString, SettingsError> {
+    let wrong = |message: String| SettingsError::value(key, format!("file {path}: {message}"));
+    let length = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
+    if length > SECRET_FILE_BYTES_MAX {
+        return Err(wrong(format!("is longer than {SECRET_FILE_BYTES_MAX} bytes")));
+    }
+    let content = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    match content.trim_end_matches(['\r', '\n']) {
+        "" => Err(wrong("is empty".to_owned())),
+        secret => Ok(secret.into()),
+    }
+}
+
+/// A list from a file, or one text with commas from the environment.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        List(Vec<String>),
+        Text(String),
+    }
+    let items = match Given::deserialize(deserializer)? {
+        Given::List(items) => items,
+        Given::Text(text) => text.split(',').map(str::to_owned).collect(),
+    };
+    items
+        .iter()
+        .map(|item| item.trim())
+        .filter(|item| !item.is_empty())
+        .map(|item| {
+            item.parse().map_err(|_| {
+                serde::de::Error::custom(format!("'{item}' is not a subnet; write it as 10.0.0.0/8 or fd00::/8"))
+            })
+        })
+        .collect()
+}
+
+fn refuse_unknown_keys(defaults: &Config, overrides: &Config) -> Result<(), SettingsError> {
+    let known = keys_of(defaults);
+    for key in keys_of(overrides) {
+        if !known.contains(&key) {
+            let hint = nearest(&key, &known)
+                .map(|near| format!(" (did you mean '{near}'?)"))
+                .unwrap_or_default();
+            return Err(SettingsError::UnknownKey { key, hint });
+        }
+    }
+    Ok(())
+}
+
+fn keys_of(config: &Config) -> Vec<String> {
+    fn walk(prefix: &str, kind: &config::ValueKind, keys: &mut Vec<String>) {
+        match kind {
+            config::ValueKind::Table(table) => {
+                for (name, value) in table {
+                    let path = if prefix.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{prefix}.{name}")
+                    };
+                    walk(&path, &value.kind, keys);
+                }
+            }
+            _ => keys.push(prefix.to_owned()),
+        }
+    }
+    let mut keys = Vec::new();
+    walk("", &config.cache.kind, &mut keys);
+    keys.sort();
+    keys
+}
+
+/// The known key that shares the longest beginning or end with the wrong one.
+fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a String> {
+    let likeness = |candidate: &str| {
+        let front = wrong.chars().zip(candidate.chars()).take_while(|(a, b)| a == b).count();
+        let back = wrong
+            .chars()
+            .rev()
+            .zip(candidate.chars().rev())
+            .take_while(|(a, b)| a == b)
+            .count();
+        front + back
+    };
+    let best = known.iter().max_by_key(|candidate| likeness(candidate))?;
+    (likeness(best) * 2 > wrong.chars().count()).then_some(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tollgate.toml");
+        std::fs::write(&path, toml).unwrap();
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::from_sources(Some(&path), variables)
+    }
+
+    fn refusal(toml: &str, variables: &[(&str, &str)]) -> String {
+        load(toml, variables).err().expect("refused").to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_whole() {
+        let settings = load("", &[]).unwrap();
+        assert_eq!(settings.public.listen, "127.0.0.1:8080");
+        assert!(settings.master_key().unwrap().is_none());
+        assert!(settings.admin.bootstrap_token().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let file = "[public]\nlisten = \"127.0.0.1:1\"\nworkers = 3\n";
+        let settings = load(file, &[("TOLLGATE_PUBLIC__LISTEN", "127.0.0.1:2")]).unwrap();
+        assert_eq!(settings.public.listen, "127.0.0.1:2");
+        assert_eq!(settings.public.workers, 3);
+    }
+
+    #[test]
+    fn numbers_and_lists_come_from_text() {
+        let variables = [
+            ("TOLLGATE_PUBLIC__WORKERS", "7"),
+            ("TOLLGATE_PUBLIC__TRUSTED_PROXIES", "10.0.0.0/8, fd00::/8"),
+            ("TOLLGATE_MASTER_KEY", "0123"),
+        ];
+        let settings = load("", &variables).unwrap();
+        assert_eq!(settings.public.workers, 7);
+        assert_eq!(settings.public.trusted_proxies.len(), 2);
+        assert_eq!(settings.master_key().unwrap().unwrap().expose_secret(), "0123");
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        assert_eq!(
+            refusal("[public]\nlisen = \"x\"\n", &[]),
+            "unknown setting 'public.lisen' (did you mean 'public.listen'?); `tollgate settings` prints all of them"
+        );
+        assert!(refusal("", &[("TOLLGATE_DATABSE__URL", "x")]).contains("'databse.url'"));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_key() {
+        for (toml, key) in [
+            ("[public]\nworkers = \"many\"\n", "public.workers"),
+            ("[public]\ntrusted_proxies = [\"ten\"]\n", "public.trusted_proxies"),
+            ("[database]\nurl = \"mysql://x\"\n", "database.url"),
+            ("[webhooks]\npoll_ms = 0\n", "webhooks.poll_ms"),
+            ("[log]\nformat = \"xml\"\n", "log.format"),
+        ] {
+            let message = refusal(toml, &[]);
+            assert!(message.contains(key), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_secret_comes_from_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        std::fs::write(&path, "secret\n").unwrap();
+        let path = path.to_str().unwrap();
+        let settings = load("", &[("TOLLGATE_MASTER_KEY_FILE", path)]).unwrap();
+        assert_eq!(settings.master_key().unwrap().unwrap().expose_secret(), "secret");
+        let both = load("", &[("TOLLGATE_MASTER_KEY_FILE", path), ("TOLLGATE_MASTER_KEY", "x")]).unwrap();
+        assert!(both.master_key().err().unwrap().to_string().contains("not both"));
+        let absent = load("", &[("TOLLGATE_MASTER_KEY_FILE", "/does/not/exist")]).unwrap();
+        assert!(
+            absent
+                .master_key()
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("/does/not/exist")
+        );
+    }
+}

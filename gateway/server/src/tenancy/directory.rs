@@ -1,0 +1,245 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::future::Cache;
+use plugin_sdk::{ConfigError, ConnectionId, InboundConnection};
+use rules::{Engine, Program};
+use store::{Connection, Endpoint, Merchant, MerchantStatus, RuleRevision, Store, StoreError, Tenant};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::access::passwords::BasicLogin;
+use crate::plugins::Plugins;
+use crate::tenancy::is_slug;
+
+/// Merchants that a node keeps in memory.
+const TENANTS_MAX: u64 = 100_000;
+/// How often a node asks the database for changes. Others see a change after this and the time of a query.
+const WATCH_INTERVAL: Duration = Duration::from_millis(300);
+/// Changed merchants that one question brings at most.
+const CHANGES_PER_QUESTION: u64 = 1_000;
+/// Merchants that are loaded at once.
+const LOADS_AT_ONCE: usize = 4;
+/// How long a load may wait for its turn, and then for the database.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// A load that raced with a change is done again this often before it is used as it is, for one request.
+const LOADS_MAX: u32 = 3;
+
+/// A merchant as a node serves it: everything parsed and compiled once.
+pub struct BoundTenant {
+    pub merchant: Merchant,
+    pub connections: HashMap<String, Arc<BoundConnection>>,
+    pub endpoints: Vec<Endpoint>,
+    pub rules: Option<BoundRules>,
+}
+
+pub struct BoundConnection {
+    pub row: Connection,
+    /// The config as its plugin reads it; an error when the plugin's rules became stricter than the stored config.
+    pub protocol: Result<Box<dyn InboundConnection>, ConfigError>,
+    pub login: Option<BasicLogin>,
+    /// Held while a password of this connection is hashed.
+    pub login_turn: Semaphore,
+}
+
+pub struct BoundRules {
+    pub revision: i32,
+    /// A revision that does not compile any more never accepts.
+    pub program: Result<Arc<Program>, String>,
+}
+
+impl BoundTenant {
+    /// Whether this connection takes new payments.
+    #[must_use]
+    pub fn takes_payments(&self, connection: &BoundConnection) -> bool {
+        self.merchant.status == MerchantStatus::Active && connection.row.status == MerchantStatus::Active
+    }
+}
+
+/// The merchants that this node knows, kept true to the database by [`Directory::watch`].
+#[derive(Clone)]
+pub struct Directory {
+    store: Store,
+    plugins: Plugins,
+    engine: Engine,
+    tenants: Cache<String, Option<Arc<BoundTenant>>>,
+    /// The newest form of each connection with a login.
+    proven: moka::sync::Cache<ConnectionId, Arc<BoundConnection>>,
+    /// Turns to ask the database: what strangers ask for must not take the connections of those who pay.
+    loads: Arc<Semaphore>,
+    seen: Arc<Seen>,
+}
+
+/// What the watch has seen of the database.
+#[derive(Default)]
+struct Seen {
+    version: AtomicI64,
+    /// Counts changes seen, so that a load knows when it raced with one.
+    changes: AtomicU64,
+}
+
+impl Directory {
+    pub async fn new(store: Store, plugins: Plugins, engine: Engine) -> Result<Self, StoreError> {
+        let seen = Seen::default();
+        seen.version.store(store.config_version().await?, Ordering::SeqCst);
+        let tenants = Cache::builder().max_capacity(TENANTS_MAX).build();
+        let proven = moka::sync::Cache::builder().max_capacity(TENANTS_MAX).build();
+        let loads = Arc::new(Semaphore::new(LOADS_AT_ONCE));
+        Ok(Self {
+            store,
+            plugins,
+            engine,
+            tenants,
+            proven,
+            loads,
+            seen: Arc::new(seen),
+        })
+    }
+
+    /// The merchant of this slug, from memory if it can be.
+    pub async fn tenant(&self, slug: &str) -> Result<Option<Arc<BoundTenant>>, StoreError> {
+        if !is_slug(slug) {
+            return Ok(None);
+        }
+        if let Some(tenant) = self.tenants.get(slug).await {
+            return Ok(tenant);
+        }
+        let mut loads = 0;
+        loop {
+            let changes = self.seen.changes.load(Ordering::SeqCst);
+            let tenant = self.tenants.try_get_with_by_ref(slug, self.load(slug)).await;
+            let tenant = tenant.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            loads += 1;
+            if changes == self.seen.changes.load(Ordering::SeqCst) {
+                return Ok(tenant);
+            }
+            // What was just loaded may be from before a change that the watch has already dealt with.
+            self.tenants.invalidate(slug).await;
+            if loads == LOADS_MAX {
+                return Ok(tenant);
+            }
+        }
+    }
+
+    /// The one connection, over all merchants, that this Basic login names.
+    pub async fn by_login(&self, login: &str) -> Result<Option<(Arc<BoundTenant>, Arc<BoundConnection>)>, StoreError> {
+        let found = {
+            let _turn = self.turn().await?;
+            self.store.connection_by_login(login).await?
+        };
+        let Some((merchant, connection)) = found else {
+            return Ok(None);
+        };
+        let Some(tenant) = self.tenant(&merchant).await? else {
+            return Ok(None);
+        };
+        let connection = tenant.connections.get(&connection).cloned();
+        Ok(connection.map(|connection| (tenant, connection)))
+    }
+
+    async fn load(&self, slug: &str) -> Result<Option<Arc<BoundTenant>>, StoreError> {
+        let _turn = self.turn().await?;
+        let tenant = tokio::time::timeout(LOAD_TIMEOUT, self.store.tenant(slug)).await;
+        let tenant = tenant.map_err(|_| StoreError::TimedOut)??;
+        Ok(tenant.map(|tenant| Arc::new(self.bind(tenant))))
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turn = tokio::time::timeout(LOAD_TIMEOUT, self.loads.acquire()).await;
+        turn.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)
+    }
+
+    fn bind(&self, tenant: Tenant) -> BoundTenant {
+        let connections = tenant
+            .connections
+            .into_iter()
+            .map(|row| (row.slug.clone(), self.bind_connection(row)));
+        BoundTenant {
+            merchant: tenant.merchant,
+            connections: connections.collect(),
+            endpoints: tenant.endpoints,
+            rules: tenant.rules.map(|revision| self.bind_rules(&revision)),
+        }
+    }
+
+    fn bind_connection(&self, row: Connection) -> Arc<BoundConnection> {
+        let protocol = match self.plugins.find(&row.plugin).and_then(|plugin| plugin.inbound()) {
+            Some(protocol) => protocol.bind(&row.config),
+            None => Err(ConfigError::new(
+                "plugin",
+                format!("this build has no inbound plugin '{}'", row.plugin),
+            )),
+        };
+        if let Err(error) = &protocol {
+            tracing::error!(connection = %row.id, %error, "the connection's config cannot be used");
+        }
+        let login = row.basic_login.clone().zip(row.basic_password_hash.clone());
+        let login = login.map(|(login, hash)| BasicLogin::new(login, hash));
+        // A change elsewhere in the merchant must not make the next request pay for Argon2 again.
+        let earlier = self.proven.get(&row.id);
+        let login = login.map(
+            |login| match earlier.as_deref().and_then(|earlier| earlier.login.as_ref()) {
+                Some(earlier) => login.with_proof_of(earlier),
+                None => login,
+            },
+        );
+        let id = row.id;
+        let bound = Arc::new(BoundConnection {
+            login,
+            protocol,
+            login_turn: Semaphore::new(1),
+            row,
+        });
+        if bound.login.is_some() {
+            self.proven.insert(id, Arc::clone(&bound));
+        }
+        bound
+    }
+
+    fn bind_rules(&self, revision: &RuleRevision) -> BoundRules {
+        let program = self
+            .engine
+            .compile(&format!("r{}", revision.number), revision.source.as_bytes());
+        if let Err(error) = &program {
+            tracing::error!(merchant = %revision.merchant_id, revision = revision.number, %error, "rules do not compile");
+        }
+        BoundRules {
+            revision: revision.number,
+            program: program.map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Forgets what changed in the database, for as long as the node runs.
+    pub async fn watch(self) {
+        let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.forget_changed().await {
+                tracing::warn!(%error, "changes of configuration cannot be read; serving what is known");
+            }
+        }
+    }
+
+    async fn forget_changed(&self) -> Result<(), StoreError> {
+        let seen = self.seen.version.load(Ordering::SeqCst);
+        let changed = self.store.merchants_changed_since(seen, CHANGES_PER_QUESTION);
+        let changed = tokio::time::timeout(LOAD_TIMEOUT, changed)
+            .await
+            .map_err(|_| StoreError::TimedOut)??;
+        let Some((_, newest)) = changed.last().copied() else {
+            return Ok(());
+        };
+        self.seen.changes.fetch_add(1, Ordering::SeqCst);
+        let changed: std::collections::HashSet<_> = changed.into_iter().map(|(id, _)| id).collect();
+        for (slug, tenant) in &self.tenants {
+            // A slug that named nobody may name somebody now.
+            if tenant.is_none_or(|tenant| changed.contains(&tenant.merchant.id)) {
+                self.tenants.invalidate(slug.as_ref()).await;
+            }
+        }
+        self.seen.version.store(newest, Ordering::SeqCst);
+        Ok(())
+    }
+}

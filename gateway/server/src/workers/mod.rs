@@ -1,0 +1,4 @@
+//! What runs by the clock or by a nudge, beside the requests.
+
+pub mod deliveries;
+pub mod retention;

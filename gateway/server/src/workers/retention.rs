@@ -1,0 +1,64 @@
+//! Deletes what is kept for a time only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Duration as Days;
+use plugin_sdk::Clock;
+use store::{Store, StoreError};
+use tokio::sync::watch;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Rows of one statement, so that no lock is held for long.
+const CHUNK: u64 = 5_000;
+
+pub struct Retention {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub exchange_days: u32,
+    pub registration_days: u32,
+}
+
+impl Retention {
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "old records cannot be deleted; trying again later");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => {}
+                _ = stop.changed() => return,
+            }
+        }
+    }
+
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let exchanges_until = now - Days::days(i64::from(self.exchange_days));
+        let mut deleted = 0;
+        loop {
+            let gone = self.store.delete_exchanges_before(exchanges_until, CHUNK).await?;
+            deleted += gone;
+            if gone < CHUNK {
+                break;
+            }
+        }
+        let registrations_until = now - Days::days(i64::from(self.registration_days));
+        let mut registrations = 0;
+        loop {
+            let gone = self
+                .store
+                .delete_registrations_before(registrations_until, CHUNK)
+                .await?;
+            registrations += gone;
+            if gone < CHUNK {
+                break;
+            }
+        }
+        while self.store.cancel_undeliverable().await? > 0 {}
+        if deleted + registrations > 0 {
+            tracing::info!(exchanges = deleted, registrations, "old records deleted");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use migrations::{Migrator, MigratorTrait};
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+
+use crate::{PaymentNumbers, StoreError};
+
+/// How long SQLite waits for another process's write to end.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that was idle for longer is asked whether it still answers before it is used.
+const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
+/// How long a connection may take to say that it is there.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// A transaction in which nothing happens for this long belongs to a node that froze: its locks are given back.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
+/// Readers of one SQLite file. Writers are one, always.
+const SQLITE_READERS: u32 = 4;
+/// Names the lock that migrations of one PostgreSQL database wait for: "tollgate" in ASCII.
+const MIGRATION_LOCK: i64 = 0x746f_6c6c_6761_7465;
+
+#[derive(Clone)]
+pub struct DatabaseOptions {
+    /// `sqlite:///path/to/file.db` or `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// PostgreSQL schema that holds our tables; made when missing.
+    pub schema: Option<String>,
+    pub connections_max: u32,
+    /// How long a query waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// How long PostgreSQL works on one statement.
+    pub statement_timeout: Duration,
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) reads: DatabaseConnection,
+    /// The same pool as `reads` on PostgreSQL; on SQLite a pool of one, so that our own writes queue instead of
+    /// refusing each other.
+    pub(crate) writes: DatabaseConnection,
+    pub(crate) numbers: Arc<PaymentNumbers>,
+}
+
+impl Store {
+    pub async fn connect(options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let (reads, writes) = if options.url.starts_with("sqlite:") {
+            let writes = connect_sqlite(options, 1).await?;
+            (connect_sqlite(options, SQLITE_READERS).await?, writes)
+        } else {
+            let pool = connect_postgres(options).await?;
+            (pool.clone(), pool)
+        };
+        let numbers = Arc::new(PaymentNumbers::new(writes.clone()));
+        Ok(Self { reads, writes, numbers })
+    }
+
+    /// Makes the PostgreSQL database `name` when it is missing. `options.url` names it as its path.
+    pub async fn create_database(options: &DatabaseOptions, name: &str) -> Result<(), StoreError> {
+        let maintenance = options
+            .url
+            .rsplit_once('/')
+            .map(|(server, _)| format!("{server}/postgres"));
+        let mut connect = ConnectOptions::new(maintenance.unwrap_or_else(|| options.url.clone()));
+        connect
+            .max_connections(1)
+            .acquire_timeout(options.acquire_timeout)
+            .sqlx_logging(false);
+        let connection = Database::connect(connect).await?;
+        let sql = "SELECT 1 FROM pg_database WHERE datname = $1";
+        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [name.into()]);
+        if connection.query_one_raw(statement).await?.is_none() {
+            connection
+                .execute_unprepared(&format!("CREATE DATABASE {}", quoted(name)))
+                .await?;
+        }
+        connection.close().await?;
+        Ok(())
+    }
+
+    /// Brings the schema to this program's version, whole or not at all. Nodes that start together do it in turn.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let transaction = self.begin_migration().await?;
+        Migrator::up(&transaction, None).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Takes the newest `steps` migrations back, all of them when `None`.
+    pub async fn migrate_down(&self, steps: Option<u32>) -> Result<(), StoreError> {
+        let transaction = self.begin_migration().await?;
+        Migrator::down(&transaction, steps).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn begin_migration(&self) -> Result<DatabaseTransaction, StoreError> {
+        let mode = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions {
+            sqlite_transaction_mode: mode,
+            ..TransactionOptions::default()
+        };
+        let transaction = self.writes.begin_with_options(options).await?;
+        if self.backend() == DatabaseBackend::Postgres {
+            transaction
+                .execute_unprepared("SET LOCAL statement_timeout = 0")
+                .await?;
+            transaction
+                .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                .await?;
+        }
+        Ok(transaction)
+    }
+
+    /// How many migrations this program knows and the database lacks.
+    pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
+        Ok(Migrator::get_pending_migrations(&self.writes).await?.len())
+    }
+
+    /// Asks the database whether it is there.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.reads.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn numbers(&self) -> &PaymentNumbers {
+        &self.numbers
+    }
+
+    #[must_use]
+    pub fn backend_name(&self) -> &'static str {
+        match self.backend() {
+            DatabaseBackend::Postgres => "postgresql",
+            _ => "sqlite",
+        }
+    }
+
+    pub(crate) fn backend(&self) -> DatabaseBackend {
+        self.writes.get_database_backend()
+    }
+
+    /// Groups that may be committed at the same time. One on SQLite: it has one writer.
+    pub(crate) fn write_lanes(&self) -> usize {
+        match self.backend() {
+            DatabaseBackend::Postgres => 2,
+            _ => 1,
+        }
+    }
+
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.writes.close().await?;
+        Ok(self.reads.close().await?)
+    }
+}
+
+async fn connect_sqlite(options: &DatabaseOptions, connections: u32) -> Result<DatabaseConnection, StoreError> {
+    let mut connect = ConnectOptions::new(&options.url);
+    connect
+        .max_connections(connections)
+        .acquire_timeout(options.acquire_timeout)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // FULL: a commit that was answered is on the disk, also after a power cut.
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        });
+    Ok(Database::connect(connect).await?)
+}
+
+async fn connect_postgres(options: &DatabaseOptions) -> Result<DatabaseConnection, StoreError> {
+    if let Some(schema) = &options.schema {
+        make_schema(options, schema).await?;
+    }
+    let mut connect = ConnectOptions::new(&options.url);
+    let session = session_settings(options);
+    connect
+        .max_connections(options.connections_max)
+        .acquire_timeout(options.acquire_timeout)
+        .connect_timeout(options.acquire_timeout)
+        .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
+        .set_application_name("tollgate")
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let session = session.clone();
+            pool.after_connect(move |connection, _| {
+                let session = session.clone();
+                Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(|_| ()) })
+            })
+            .after_release(|connection, _| Box::pin(answers_in_time(connection)))
+        });
+    Ok(Database::connect(connect).await?)
+}
+
+/// What each connection is told when it is made. By statement, not as start-up options: poolers refuse those.
+fn session_settings(options: &DatabaseOptions) -> String {
+    // An answered payment is a durable one, whatever the server's default is.
+    let durable = "SELECT set_config('synchronous_commit', 'on', false)
+                   WHERE current_setting('synchronous_commit') = 'off';";
+    let mut settings = format!(
+        "{durable} SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {};",
+        options.statement_timeout.as_millis(),
+        IDLE_IN_TRANSACTION.as_millis(),
+    );
+    if let Some(schema) = &options.schema {
+        settings.push_str(&format!(" SET search_path = {};", quoted(schema)));
+    }
+    settings
+}
+
+/// A connection whose other end is gone must not hold its place in the pool until TCP gives up, minutes later.
+async fn answers_in_time(connection: &mut PgConnection) -> Result<bool, sea_orm::sqlx::Error> {
+    match tokio::time::timeout(PING_TIMEOUT, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => Err(sea_orm::sqlx::Error::PoolTimedOut),
+    }
+}
+
+async fn make_schema(options: &DatabaseOptions, schema: &str) -> Result<(), StoreError> {
+    let mut connect = ConnectOptions::new(&options.url);
+    connect
+        .max_connections(1)
+        .acquire_timeout(options.acquire_timeout)
+        .sqlx_logging(false);
+    let connection = Database::connect(connect).await?;
+    // Asked first: a user who may use the schema may not be one who may make it.
+    let sql = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [schema.into()]);
+    if connection.query_one_raw(statement).await?.is_none() {
+        connection
+            .execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema)))
+            .await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}

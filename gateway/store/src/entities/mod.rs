@@ -1,0 +1,15 @@
+//! One module per table. Private to this crate: outside, rows are seen as the types of the repositories.
+
+pub mod connections;
+pub mod deliveries;
+pub mod delivery_attempts;
+pub mod events;
+pub mod exchanges;
+pub mod merchants;
+pub mod operations;
+pub mod payments;
+pub mod registrations;
+pub mod rule_revisions;
+pub mod settlement_files;
+pub mod settlement_rows;
+pub mod webhook_endpoints;

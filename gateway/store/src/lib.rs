@@ -1,0 +1,46 @@
+//! Entities and repositories: the only place that holds SQL.
+//!
+//! Every question about tenant data takes the merchant's id, so a query without its merchant does not compile.
+//! Payments are written in groups ([`PaymentWriter`]) and looked up in groups ([`PaymentLookup`]): throughput grows
+//! with load instead of collapsing on round trips and fsync.
+
+mod bulk;
+mod connect;
+mod deliveries;
+mod endpoints;
+mod entities;
+mod error;
+mod events;
+mod exchanges;
+mod log_writer;
+mod lookup;
+mod merchants;
+mod moment;
+mod numbers;
+mod page;
+mod payment_writer;
+mod payments;
+mod rules;
+mod settlements;
+mod supervise;
+
+pub use connect::{DatabaseOptions, Store};
+pub use deliveries::{
+    AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryStatus, NextStep, WaitingEndpoint,
+};
+pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, NewEndpoint, RetrySchedule};
+pub use error::StoreError;
+pub use events::{Event, NewEvent};
+pub use exchanges::{Exchange, ExchangeFilter, NewExchange};
+pub use log_writer::{LogWriter, Registration};
+pub use lookup::{KnownPayment, PaymentLookup, Wanted};
+pub use merchants::{
+    Connection, ConnectionChange, ConnectionStatus, Merchant, MerchantChange, MerchantStatus, NewConnection,
+    NewMerchant, Tenant,
+};
+pub use numbers::PaymentNumbers;
+pub use page::{Cursor, PAGE_SIZE_MAX, Page};
+pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
+pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
+pub use rules::{NewRevision, RuleRevision};
+pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};

@@ -1,0 +1,249 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use plugin_sdk::{ConnectionId, MerchantId, PaymentKey};
+use sea_orm::TransactionTrait;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::bulk::{self, OnConflict};
+use crate::entities::{deliveries, events, exchanges, registrations};
+use crate::supervise::keep_running;
+use crate::{NewEvent, NewExchange, Store, StoreError};
+
+/// Entries that one transaction holds at most.
+const GROUP_SIZE_MAX: usize = 512;
+/// Entries that may wait. Beyond it the gateway stops answering `check` with anything but "try later", so that no
+/// answer leaves without its record.
+const QUEUE_SIZE_MAX: usize = 16_384;
+const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a group that the database could not take is kept and tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+const RETRIES_MAX: u32 = 240;
+
+/// A `check` that promised a `pay`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    pub connection_id: ConnectionId,
+    pub merchant_id: MerchantId,
+    pub key: PaymentKey,
+    pub account: String,
+    /// ISO 4217 alpha code, however the network spelt it.
+    pub currency: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The check that the payer saw last is the one that the `pay` must keep to.
+const NEWEST_REGISTRATION: &str = "(connection_id, key1, key2) DO UPDATE SET account = excluded.account,
+     currency = excluded.currency, created_at = excluded.created_at
+     WHERE excluded.created_at >= registrations.created_at";
+
+/// Writes what no answer waits for, in groups: the exchange log, registrations of checks, events without a payment
+/// of their own.
+#[derive(Clone)]
+pub struct LogWriter {
+    queue: mpsc::Sender<Entry>,
+}
+
+enum Entry {
+    Exchange(Box<NewExchange>),
+    Registration(Box<Registration>),
+    Event(Box<NewEvent>),
+    /// Answers when everything before it is written.
+    Flush(oneshot::Sender<()>),
+}
+
+impl LogWriter {
+    #[must_use]
+    pub fn start(store: &Store) -> Self {
+        let (queue, entries) = mpsc::channel(QUEUE_SIZE_MAX);
+        let (store, entries) = (store.clone(), Arc::new(Mutex::new(entries)));
+        keep_running("log writer", move || run(store.clone(), Arc::clone(&entries)));
+        Self { queue }
+    }
+
+    pub fn exchange(&self, exchange: NewExchange) -> Result<(), StoreError> {
+        self.add(Entry::Exchange(Box::new(exchange)))
+    }
+
+    pub fn registration(&self, registration: Registration) -> Result<(), StoreError> {
+        self.add(Entry::Registration(Box::new(registration)))
+    }
+
+    pub fn event(&self, event: NewEvent) -> Result<(), StoreError> {
+        self.add(Entry::Event(Box::new(event)))
+    }
+
+    /// Whether an entry would be refused now.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.queue.capacity() == 0
+    }
+
+    /// Whether there is room for entries that nobody needs: of calls that were refused at the door. The other half is
+    /// kept for those who pay.
+    #[must_use]
+    pub fn has_room_for_strangers(&self) -> bool {
+        self.queue.capacity() > QUEUE_SIZE_MAX / 2
+    }
+
+    /// Waits until all that was added before is written or given up.
+    pub async fn flush(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.queue.send(Entry::Flush(reply)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    fn add(&self, entry: Entry) -> Result<(), StoreError> {
+        self.queue.try_send(entry).map_err(|_| StoreError::Busy)
+    }
+}
+
+async fn run(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>) {
+    let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
+    while entries.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
+        let (rows, flushes) = Rows::of(group.drain(..));
+        write_all(&store, rows).await;
+        for flush in flushes {
+            let _ = flush.send(());
+        }
+    }
+}
+
+async fn write_all(store: &Store, rows: Rows) {
+    let Err(error) = write_patiently(store, &rows).await else {
+        return;
+    };
+    if rows.count() == 1 {
+        tracing::error!(%error, "the database refused a log entry");
+        return;
+    }
+    // One row that the database refuses must not take its neighbours down.
+    tracing::warn!(%error, entries = rows.count(), "a group of log entries was refused; writing them one by one");
+    for single in rows.singles() {
+        if let Err(error) = write_patiently(store, &single).await {
+            tracing::error!(%error, "the database refused a log entry");
+        }
+    }
+}
+
+/// Fails only when the rows themselves are refused, or are too many.
+async fn write_patiently(store: &Store, rows: &Rows) -> Result<(), StoreError> {
+    for _ in 0..RETRIES_MAX {
+        match write(store, rows).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_about_the_rows() => return Err(error),
+            // Too much at once for the time there is: smaller groups may pass.
+            Err(error @ StoreError::TimedOut) if rows.count() > 1 => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, entries = rows.count(), "the log cannot be written; trying again");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        }
+    }
+    tracing::error!(entries = rows.count(), "a group of log entries was given up");
+    Ok(())
+}
+
+/// A group, sorted by table.
+#[derive(Default)]
+struct Rows {
+    exchanges: Vec<exchanges::Model>,
+    registrations: Vec<registrations::Model>,
+    events: Vec<events::Model>,
+    deliveries: Vec<deliveries::Model>,
+}
+
+impl Rows {
+    fn of(entries: impl Iterator<Item = Entry>) -> (Self, Vec<oneshot::Sender<()>>) {
+        let mut rows = Self::default();
+        let mut registrations = HashMap::new();
+        let mut flushes = Vec::new();
+        for entry in entries {
+            match entry {
+                Entry::Exchange(exchange) => rows.exchanges.push(exchange.row()),
+                // The last check of a key counts, as in the table.
+                Entry::Registration(registration) => {
+                    let key = (registration.connection_id, registration.key.clone());
+                    registrations.insert(key, registration.row());
+                }
+                Entry::Event(event) => {
+                    let (event, deliveries) = event.rows();
+                    rows.events.push(event);
+                    rows.deliveries.extend(deliveries);
+                }
+                Entry::Flush(reply) => flushes.push(reply),
+            }
+        }
+        rows.registrations = registrations.into_values().collect();
+        rows.registrations
+            .sort_by(|a, b| (&a.connection_id, &a.key1, &a.key2).cmp(&(&b.connection_id, &b.key1, &b.key2)));
+        (rows, flushes)
+    }
+
+    fn singles(self) -> Vec<Self> {
+        let mut singles = Vec::with_capacity(self.count());
+        singles.extend(self.exchanges.into_iter().map(|row| Self {
+            exchanges: vec![row],
+            ..Self::default()
+        }));
+        singles.extend(self.registrations.into_iter().map(|row| Self {
+            registrations: vec![row],
+            ..Self::default()
+        }));
+        for event in self.events {
+            let deliveries = self
+                .deliveries
+                .iter()
+                .filter(|row| row.event_id == event.id)
+                .cloned()
+                .collect();
+            singles.push(Self {
+                events: vec![event],
+                deliveries,
+                ..Self::default()
+            });
+        }
+        singles
+    }
+
+    fn count(&self) -> usize {
+        self.exchanges.len() + self.registrations.len() + self.events.len()
+    }
+}
+
+async fn write(store: &Store, rows: &Rows) -> Result<(), StoreError> {
+    match tokio::time::timeout(GROUP_TIMEOUT, write_rows(store, rows)).await {
+        Ok(done) => done,
+        Err(_) => Err(StoreError::TimedOut),
+    }
+}
+
+async fn write_rows(store: &Store, rows: &Rows) -> Result<(), StoreError> {
+    if rows.count() == 0 {
+        return Ok(());
+    }
+    let transaction = store.writes.begin().await?;
+    let newest = OnConflict::Update(NEWEST_REGISTRATION);
+    bulk::insert::<registrations::Entity, _>(&transaction, &rows.registrations, newest, None).await?;
+    bulk::insert::<events::Entity, _>(&transaction, &rows.events, OnConflict::Skip, None).await?;
+    bulk::insert::<deliveries::Entity, _>(&transaction, &rows.deliveries, OnConflict::Skip, None).await?;
+    bulk::insert::<exchanges::Entity, _>(&transaction, &rows.exchanges, OnConflict::Fail, None).await?;
+    Ok(transaction.commit().await?)
+}
+
+impl Registration {
+    fn row(&self) -> registrations::Model {
+        registrations::Model {
+            connection_id: self.connection_id.to_string(),
+            key1: self.key.key1.clone(),
+            key2: self.key.key2.clone(),
+            merchant_id: self.merchant_id.to_string(),
+            account: self.account.clone(),
+            currency: self.currency.clone(),
+            created_at: self.created_at,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plugin_sdk::{ConnectionId, PaymentKey};
+use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, FromQueryResult, Iden, Iterable, Statement};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::bulk::json_parameter;
+use crate::entities::{payments, registrations};
+use crate::merchants::read_id;
+use crate::supervise::keep_running;
+use crate::{Payment, Registration, Store, StoreError};
+
+/// Keys that one query asks for at most.
+const GROUP_SIZE_MAX: usize = 256;
+/// Questions that may wait; beyond it the network is asked to come again.
+const QUEUE_SIZE_MAX: usize = 8_192;
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is known of a network's key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KnownPayment {
+    pub payment: Option<Payment>,
+    pub registration: Option<Registration>,
+}
+
+/// How much the caller wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Payment,
+    PaymentAndRegistration,
+}
+
+/// Answers "was this key seen before?" for many requests with one query: what arrives while a query runs makes the
+/// next one.
+#[derive(Clone)]
+pub struct PaymentLookup {
+    queue: mpsc::Sender<Question>,
+}
+
+struct Question {
+    connection: ConnectionId,
+    key: PaymentKey,
+    wanted: Wanted,
+    reply: oneshot::Sender<Result<KnownPayment, StoreError>>,
+}
+
+impl PaymentLookup {
+    /// Starts on the current runtime; ends when the last handle is dropped.
+    #[must_use]
+    pub fn start(store: &Store) -> Self {
+        let (queue, questions) = mpsc::channel(QUEUE_SIZE_MAX);
+        let questions = Arc::new(Mutex::new(questions));
+        for _ in 0..store.write_lanes() {
+            let (store, questions) = (store.clone(), Arc::clone(&questions));
+            keep_running("payment lookup", move || {
+                run_lane(store.clone(), Arc::clone(&questions))
+            });
+        }
+        Self { queue }
+    }
+
+    pub async fn find(
+        &self,
+        connection: ConnectionId,
+        key: PaymentKey,
+        wanted: Wanted,
+    ) -> Result<KnownPayment, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue
+            .try_send(Question {
+                connection,
+                key,
+                wanted,
+                reply,
+            })
+            .map_err(|_| StoreError::Busy)?;
+        answer.await.map_err(|_| StoreError::TimedOut)?
+    }
+}
+
+async fn run_lane(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
+    let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
+    while questions.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
+        group.retain(|question| !question.reply.is_closed());
+        if group.is_empty() {
+            continue;
+        }
+        let answers = match tokio::time::timeout(QUERY_TIMEOUT, ask(&store, &group)).await {
+            Ok(answers) => answers,
+            Err(_) => Err(StoreError::TimedOut),
+        };
+        match answers {
+            Ok(known) => {
+                for question in group.drain(..) {
+                    let found = known
+                        .get(&(question.connection, question.key))
+                        .cloned()
+                        .unwrap_or_default();
+                    let _ = question.reply.send(Ok(found));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, questions = group.len(), "payments could not be looked up");
+                let text = error.to_string();
+                for question in group.drain(..) {
+                    let _ = question.reply.send(Err(StoreError::Unavailable(text.clone())));
+                }
+            }
+        }
+    }
+}
+
+type Known = HashMap<(ConnectionId, PaymentKey), KnownPayment>;
+
+async fn ask(store: &Store, group: &[Question]) -> Result<Known, StoreError> {
+    let keys: Vec<_> = group
+        .iter()
+        .map(|question| (question.connection, question.key.clone()))
+        .collect();
+    let mut known = Known::new();
+    for payment in payments_by_keys(&store.reads, &keys).await? {
+        let key = (payment.connection_id, payment.key.clone());
+        known.entry(key).or_default().payment = Some(payment);
+    }
+    let keys: Vec<_> = group
+        .iter()
+        .filter(|question| question.wanted == Wanted::PaymentAndRegistration)
+        .map(|question| (question.connection, question.key.clone()))
+        .collect();
+    for registration in registrations_by_keys(&store.reads, &keys).await? {
+        let key = (registration.connection_id, registration.key.clone());
+        known.entry(key).or_default().registration = Some(registration);
+    }
+    Ok(known)
+}
+
+pub(crate) async fn payments_by_keys(
+    connection: &impl ConnectionTrait,
+    keys: &[(ConnectionId, PaymentKey)],
+) -> Result<Vec<Payment>, StoreError> {
+    rows_by_keys::<payments::Entity>(connection, keys)
+        .await?
+        .into_iter()
+        .map(Payment::read)
+        .collect()
+}
+
+async fn registrations_by_keys(
+    connection: &impl ConnectionTrait,
+    keys: &[(ConnectionId, PaymentKey)],
+) -> Result<Vec<Registration>, StoreError> {
+    let rows = rows_by_keys::<registrations::Entity>(connection, keys).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Registration {
+                connection_id: read_id(&row.connection_id)?,
+                merchant_id: read_id(&row.merchant_id)?,
+                key: PaymentKey {
+                    key1: row.key1,
+                    key2: row.key2,
+                },
+                account: row.account,
+                currency: row.currency,
+                created_at: row.created_at,
+            })
+        })
+        .collect()
+}
+
+/// Rows of a table that is keyed by connection and network key.
+async fn rows_by_keys<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    keys: &[(ConnectionId, PaymentKey)],
+) -> Result<Vec<E::Model>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = connection.get_database_backend();
+    let table = E::default().table_name().to_owned();
+    // Named, so that a prepared statement survives a column that a newer version adds.
+    let columns: Vec<String> = E::Column::iter()
+        .map(|column| format!("found.{}", column.to_string()))
+        .collect();
+    let columns = columns.join(", ");
+    // One probe of the unique index for each key, however small the planner believes the table to be.
+    let sql = match backend {
+        DatabaseBackend::Postgres => format!(
+            "SELECT {columns} FROM json_to_recordset(CAST($1 AS json)) AS wanted(connection text, key1 text, key2 text)
+             CROSS JOIN LATERAL (
+                 SELECT * FROM {table} t
+                 WHERE t.connection_id = wanted.connection AND t.key1 = wanted.key1 AND t.key2 = wanted.key2
+                 LIMIT 1
+             ) AS found"
+        ),
+        _ => format!(
+            "SELECT {columns} FROM json_each($1) AS wanted CROSS JOIN {table} AS found
+             WHERE found.connection_id = json_extract(wanted.value, '$.connection')
+               AND found.key1 = json_extract(wanted.value, '$.key1')
+               AND found.key2 = json_extract(wanted.value, '$.key2')"
+        ),
+    };
+    let mut wanted: Vec<_> = keys
+        .iter()
+        .map(|(connection, key)| WantedKey {
+            connection: connection.to_string(),
+            key1: &key.key1,
+            key2: &key.key2,
+        })
+        .collect();
+    wanted.sort();
+    wanted.dedup();
+    let statement = Statement::from_sql_and_values(backend, sql, [json_parameter(&wanted)?]);
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter()
+        .map(|row| E::Model::from_query_result(row, "").map_err(StoreError::from))
+        .collect()
+}
+
+#[derive(serde::Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct WantedKey<'a> {
+    connection: String,
+    key1: &'a str,
+    key2: &'a str,
+}

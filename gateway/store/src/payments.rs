@@ -1,0 +1,322 @@
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use plugin_sdk::{
+    Booking, ConnectionId, Currency, DeliveryId, EndpointId, EventId, MerchantId, Money, OperationId, PaymentId,
+    PaymentKey, Reason,
+};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
+
+use crate::entities::{deliveries, operations, payments};
+use crate::merchants::read_id;
+use crate::{Cursor, DeliveryStatus, Page, Store, StoreError};
+
+/// Money that was meant to move once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payment {
+    pub id: PaymentId,
+    pub merchant_id: MerchantId,
+    pub connection_id: ConnectionId,
+    /// Which kind of network it came by: `terminal`.
+    pub channel: String,
+    pub key: PaymentKey,
+    /// Our number of it towards the network.
+    pub number: i64,
+    pub account: String,
+    pub amount: Money,
+    pub currency_text: Option<String>,
+    pub service: Option<String>,
+    pub status: PaymentStatus,
+    /// Why it was declined.
+    pub reason: Option<Reason>,
+    /// The body that the network was answered with.
+    pub answer: String,
+    pub booking: Option<Booking>,
+    pub booking_suspect: bool,
+    pub extras: BTreeMap<String, String>,
+    pub received_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentStatus {
+    /// Credited; the network was told so.
+    Succeeded,
+    /// Refused for ever; the network was told so.
+    Declined,
+}
+
+impl PaymentStatus {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Declined => "declined",
+        }
+    }
+
+    pub fn read(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "succeeded" => Ok(Self::Succeeded),
+            "declined" => Ok(Self::Declined),
+            other => Err(StoreError::Corrupt(format!("payment status '{other}'"))),
+        }
+    }
+}
+
+/// One step on a payment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    pub id: OperationId,
+    pub payment_id: PaymentId,
+    pub kind: String,
+    pub status: PaymentStatus,
+    pub reason: Option<String>,
+    pub rule_revision: Option<i32>,
+    /// What the rules answered, with steps, duration and log.
+    pub decision: Option<Value>,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewPayment {
+    pub id: PaymentId,
+    pub merchant_id: MerchantId,
+    pub connection_id: ConnectionId,
+    pub channel: String,
+    pub key: PaymentKey,
+    pub number: i64,
+    pub account: String,
+    pub amount: Money,
+    pub currency_text: Option<String>,
+    pub service: Option<String>,
+    pub status: PaymentStatus,
+    pub reason: Option<Reason>,
+    pub answer: String,
+    pub booking: Option<Booking>,
+    pub booking_suspect: bool,
+    pub extras: BTreeMap<String, String>,
+    pub received_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewOperation {
+    pub kind: &'static str,
+    pub rule_revision: Option<i32>,
+    pub decision: Option<Value>,
+}
+
+/// An event's way to one endpoint, due at once.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    pub endpoint_id: EndpointId,
+}
+
+/// Absent means any. `search` matches any identifier: our id, our number, the network's key, the account.
+#[derive(Debug, Clone, Default)]
+pub struct PaymentFilter {
+    pub connection_id: Option<ConnectionId>,
+    pub status: Option<PaymentStatus>,
+    pub search: Option<String>,
+    pub created_from: Option<DateTime<Utc>>,
+    pub created_until: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    pub async fn payment(&self, merchant: MerchantId, id: PaymentId) -> Result<Payment, StoreError> {
+        let row = payments::Entity::find_by_id(id.to_string())
+            .filter(payments::Column::MerchantId.eq(merchant.to_string()))
+            .one(&self.reads)
+            .await?;
+        Payment::read(row.ok_or(StoreError::NotFound("this payment"))?)
+    }
+
+    /// Newest first.
+    pub async fn payments(
+        &self,
+        merchant: MerchantId,
+        filter: &PaymentFilter,
+        cursor: &Cursor,
+    ) -> Result<Page<Payment>, StoreError> {
+        let mut query = payments::Entity::find()
+            .filter(payments::Column::MerchantId.eq(merchant.to_string()))
+            .filter(filter.condition())
+            .order_by_desc(payments::Column::Id)
+            .limit(cursor.limit + 1);
+        if let Some(after) = &cursor.after {
+            query = query.filter(payments::Column::Id.lt(after));
+        }
+        Page::of(
+            query.all(&self.reads).await?,
+            cursor.limit,
+            |row| row.id.clone(),
+            Payment::read,
+        )
+    }
+
+    pub async fn operations(&self, merchant: MerchantId, payment: PaymentId) -> Result<Vec<Operation>, StoreError> {
+        let rows = operations::Entity::find()
+            .filter(operations::Column::MerchantId.eq(merchant.to_string()))
+            .filter(operations::Column::PaymentId.eq(payment.to_string()))
+            .order_by_asc(operations::Column::Id)
+            .all(&self.reads)
+            .await?;
+        rows.into_iter().map(Operation::read).collect()
+    }
+}
+
+impl PaymentFilter {
+    fn condition(&self) -> Condition {
+        let mut condition = Condition::all();
+        if let Some(connection) = self.connection_id {
+            condition = condition.add(payments::Column::ConnectionId.eq(connection.to_string()));
+        }
+        if let Some(status) = self.status {
+            condition = condition.add(payments::Column::Status.eq(status.as_str()));
+        }
+        if let Some(from) = self.created_from {
+            condition = condition.add(payments::Column::CreatedAt.gte(from));
+        }
+        if let Some(until) = self.created_until {
+            condition = condition.add(payments::Column::CreatedAt.lt(until));
+        }
+        if let Some(search) = &self.search {
+            let mut any = Condition::any()
+                .add(payments::Column::Id.eq(search))
+                .add(payments::Column::Key1.eq(search))
+                .add(payments::Column::Account.eq(search));
+            if let Ok(number) = search.parse::<i64>() {
+                any = any.add(payments::Column::Number.eq(number));
+            }
+            condition = condition.add(any);
+        }
+        condition
+    }
+}
+
+impl Payment {
+    pub(crate) fn read(row: payments::Model) -> Result<Self, StoreError> {
+        let currency = read_currency(&row.currency)?;
+        let booking = row
+            .booked_text
+            .zip(row.booked_at)
+            .map(|(text, at)| Booking { text, at });
+        let reason = row.reason.map(|reason| read_reason(&reason)).transpose()?;
+        Ok(Self {
+            id: read_id(&row.id)?,
+            merchant_id: read_id(&row.merchant_id)?,
+            connection_id: read_id(&row.connection_id)?,
+            channel: row.channel,
+            key: PaymentKey {
+                key1: row.key1,
+                key2: row.key2,
+            },
+            number: row.number,
+            account: row.account,
+            amount: Money::from_minor(row.amount_minor, currency),
+            currency_text: row.currency_text,
+            service: row.service,
+            status: PaymentStatus::read(&row.status)?,
+            reason,
+            answer: row.answer,
+            booking,
+            booking_suspect: row.booking_suspect,
+            extras: serde_json::from_value(row.extras).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+            received_at: row.received_at,
+            created_at: row.created_at,
+        })
+    }
+}
+
+impl Operation {
+    fn read(row: operations::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: read_id(&row.id)?,
+            payment_id: read_id(&row.payment_id)?,
+            kind: row.kind,
+            status: PaymentStatus::read(&row.status)?,
+            reason: row.reason,
+            rule_revision: row.rule_revision,
+            decision: row.decision,
+            created_at: row.created_at,
+        })
+    }
+}
+
+pub(crate) fn read_currency(code: &str) -> Result<Currency, StoreError> {
+    Currency::from_code(code).ok_or_else(|| StoreError::Corrupt(format!("currency '{code}'")))
+}
+
+pub(crate) fn read_reason(text: &str) -> Result<Reason, StoreError> {
+    text.parse()
+        .map_err(|error: plugin_sdk::UnknownReason| StoreError::Corrupt(error.to_string()))
+}
+
+impl NewPayment {
+    pub(crate) fn row(&self) -> payments::Model {
+        payments::Model {
+            id: self.id.to_string(),
+            merchant_id: self.merchant_id.to_string(),
+            connection_id: self.connection_id.to_string(),
+            channel: self.channel.clone(),
+            key1: self.key.key1.clone(),
+            key2: self.key.key2.clone(),
+            number: self.number,
+            account: self.account.clone(),
+            amount_minor: self.amount.minor(),
+            currency: self.amount.currency().code().to_owned(),
+            exponent: i32::try_from(self.amount.exponent()).unwrap_or(0),
+            currency_text: self.currency_text.clone(),
+            service: self.service.clone(),
+            status: self.status.as_str().to_owned(),
+            reason: self.reason.map(|reason| reason.as_str().to_owned()),
+            answer: self.answer.clone(),
+            booked_text: self.booking.as_ref().map(|booking| booking.text.clone()),
+            booked_at: self.booking.as_ref().map(|booking| booking.at),
+            booking_suspect: self.booking_suspect,
+            extras: serde_json::json!(self.extras),
+            received_at: self.received_at,
+            created_at: self.created_at,
+        }
+    }
+
+    pub(crate) fn operation_row(&self, operation: NewOperation) -> operations::Model {
+        operations::Model {
+            id: OperationId::generate().to_string(),
+            merchant_id: self.merchant_id.to_string(),
+            payment_id: self.id.to_string(),
+            kind: operation.kind.to_owned(),
+            status: self.status.as_str().to_owned(),
+            reason: self.reason.map(|reason| reason.as_str().to_owned()),
+            rule_revision: operation.rule_revision,
+            decision: operation.decision,
+            created_at: self.created_at,
+        }
+    }
+}
+
+impl NewDelivery {
+    pub(crate) fn row(
+        &self,
+        merchant: MerchantId,
+        event: EventId,
+        payment: Option<PaymentId>,
+        now: DateTime<Utc>,
+    ) -> deliveries::Model {
+        deliveries::Model {
+            id: DeliveryId::generate().to_string(),
+            merchant_id: merchant.to_string(),
+            endpoint_id: self.endpoint_id.to_string(),
+            event_id: event.to_string(),
+            payment_id: payment.map(|id| id.to_string()),
+            status: DeliveryStatus::Pending.as_str().to_owned(),
+            attempts: 0,
+            due_at: now,
+            leased_until: None,
+            delivered_at: None,
+            created_at: now,
+        }
+    }
+}

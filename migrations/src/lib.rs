@@ -1,0 +1,30 @@
+//! The schema of the Tollgate database, one file per change, for SQLite and PostgreSQL alike.
+//!
+//! Conventions: ids are prefixed texts, moments are UTC with microseconds, amounts are integer minor units beside
+//! their currency. Every table of tenant data carries `merchant_id`.
+
+pub use sea_orm_migration::prelude::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod columns;
+mod m20261122_000001_merchants;
+mod m20261122_000002_payments;
+mod m20261122_000003_events;
+mod m20261122_000004_settlements;
+mod m20261122_000005_container_views;
+
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_merchants::Migration),
+            Box::new(m20261122_000002_payments::Migration),
+            Box::new(m20261122_000003_events::Migration),
+            Box::new(m20261122_000004_settlements::Migration),
+            Box::new(m20261122_000005_container_views::Migration),
+        ]
+    }
+}

@@ -1,0 +1,102 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+/// A text that is not an id of the expected kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not a {kind} id; it starts with '{prefix}_' and has 26 characters after that")]
+pub struct IdError {
+    kind: &'static str,
+    prefix: &'static str,
+    text: String,
+}
+
+/// Ids are prefixed and sort by the time they were made. The prefix makes a stray id recognisable in a log, the type
+/// keeps a merchant's id out of a connection's place.
+macro_rules! typed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Ulid);
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Ulid::generate())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}_{}", Self::PREFIX, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.strip_prefix(Self::PREFIX)
+                    .and_then(|rest| rest.strip_prefix('_'))
+                    .and_then(|ulid| Ulid::from_string(ulid).ok())
+                    .map(Self)
+                    .ok_or_else(|| IdError {
+                        kind: $kind,
+                        prefix: $prefix,
+                        text: text.chars().take(40).collect(),
+                    })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+typed_id!(MerchantId, "mer", "merchant");
+typed_id!(ConnectionId, "con", "connection");
+typed_id!(PaymentId, "pay", "payment");
+typed_id!(OperationId, "op", "operation");
+typed_id!(EventId, "evt", "event");
+typed_id!(EndpointId, "whe", "webhook endpoint");
+typed_id!(DeliveryId, "dlv", "delivery");
+typed_id!(SettlementId, "stl", "settlement file");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_its_text() {
+        let id = PaymentId::generate();
+        assert_eq!(id.to_string().parse::<PaymentId>(), Ok(id));
+        assert!(id.to_string().starts_with("pay_"));
+    }
+
+    #[test]
+    fn an_id_of_another_kind_is_refused() {
+        let merchant = MerchantId::generate().to_string();
+        assert!(merchant.parse::<PaymentId>().is_err());
+        assert!("pay_".parse::<PaymentId>().is_err());
+        assert!("pay_01J".parse::<PaymentId>().is_err());
+    }
+}

@@ -1,0 +1,29 @@
+//! What every Tollgate plugin is written against: the vocabulary (money, ids, payments, reasons) and the traits.
+//!
+//! This crate depends on nothing of ours. A plugin depends on this crate alone; the gateway sees plugins only through
+//! [`Plugin`] and the capabilities it offers. Parsing and rendering are pure functions of bytes, so that they can be
+//! tested without a gateway and fuzzed without a network.
+
+mod access;
+mod clock;
+mod ids;
+mod inbound;
+mod money;
+mod plugin;
+mod reason;
+mod settlement;
+
+pub use access::{Access, AuthMode};
+pub use clock::{Clock, SystemClock, TestClock};
+pub use ids::{
+    ConnectionId, DeliveryId, EndpointId, EventId, IdError, MerchantId, OperationId, PaymentId, SettlementId,
+};
+pub use inbound::{
+    Booking, Command, Field, InboundConnection, InboundProtocol, NetworkAnswer, NetworkRequest, Objections, PaymentKey,
+    RawAnswer, RawRequest, Refusal,
+};
+pub use iso_currency::Currency;
+pub use money::{Money, MoneyError};
+pub use plugin::{ConfigError, Manifest, Plugin};
+pub use reason::{Reason, UnknownReason};
+pub use settlement::{Settlement, SettlementError, SettlementPeriod, SettlementRow};

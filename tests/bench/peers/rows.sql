@@ -1,0 +1,9 @@
+\set n :n + 1
+\set key (:run * 100 + :client_id) * 100000000 + :n
+\set contract random(4000000000, 4999999999)
+BEGIN;
+INSERT INTO payments VALUES ('pay_01KAMHNNQ' || :key, 'mer_01KAMHNNQ4XW8Z3T6V0B1C2D3E', 'con_01KAMHNNQ5R7S9T1V3W5X7Y9Z0', 'terminal', :key::text, '', nextval('payment_number'), :contract::text, 1045, 'RUB', 2, 'RUB', NULL, 'succeeded', NULL, '<?xml version="1.0" encoding="UTF-8"?><response><osmp_txn_id>1000000000000000</osmp_txn_id><prv_txn>1000000</prv_txn><sum>10.45</sum><ccy>RUB</ccy><result>0</result><comment>OK</comment></response>', '20261122120000', now(), false, '{}', now(), now());
+INSERT INTO operations VALUES ('op_01KAMHNNQ' || :key, 'mer_01KAMHNNQ4XW8Z3T6V0B1C2D3E', 'pay_01KAMHNNQ' || :key, 'pay', 'succeeded', NULL, 1, '{"decision": "accept", "revision": 1, "steps": 16, "duration_us": 12, "comment": "OK"}', now());
+INSERT INTO events VALUES ('evt_01KAMHNNQ' || :key, 'mer_01KAMHNNQ4XW8Z3T6V0B1C2D3E', 'payment.succeeded', 'pay_01KAMHNNQ' || :key, '{"id": "pay_01KAMHNNQ4XW8Z3T6V0B1C2D3E", "connection": "terminal", "account": "4000000000", "amount": {"amount": "10.45", "currency": "RUB"}, "status": "succeeded", "network_key": "1000000000000000", "received_at": "2026-11-22T12:00:00.000000Z"}', now());
+INSERT INTO exchanges (request_id, merchant_id, connection_id, payment_id, direction, peer, method, url, request_headers, request_body, status, response_body, duration_us, created_at) VALUES ('req_01KAMHNNQ' || :key, 'mer_01KAMHNNQ4XW8Z3T6V0B1C2D3E', 'con_01KAMHNNQ5R7S9T1V3W5X7Y9Z0', 'pay_01KAMHNNQ' || :key, 'in', '127.0.0.1', 'GET', '/in/bench/terminal?command=pay&txn_id=1000000000000000&account=4000000000&sum=10.45&ccy=RUB&txn_date=20261122120000', '{"host": "127.0.0.1:8080"}', '', 200, '<?xml version="1.0" encoding="UTF-8"?><response><osmp_txn_id>1000000000000000</osmp_txn_id><prv_txn>1000000</prv_txn><sum>10.45</sum><ccy>RUB</ccy><result>0</result><comment>OK</comment></response>', 900, now());
+COMMIT;

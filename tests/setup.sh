@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Installs what a make target needs and this machine lacks, and nothing else: tests/setup.sh build|test|lint|audit|bench
+set -euo pipefail
+
+# Debian keeps servers where a user's PATH does not look.
+PATH="$PATH:/usr/sbin:/sbin:${CARGO_HOME:-$HOME/.cargo}/bin"
+packages=()
+
+die() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+have() {
+    local name
+    for name in "$@"; do
+        command -v "$name" >/dev/null 2>&1 || return 1
+    done
+}
+
+# Packages $2… are wanted unless command $1 is there.
+want() {
+    have "$1" || packages+=("${@:2}")
+}
+
+have_postgres() {
+    local program directory
+    for program in "$@"; do
+        have "$program" && continue
+        for directory in /usr/lib/postgresql/*/bin; do
+            [ -x "$directory/$program" ] && continue 2
+        done
+        return 1
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif [ -t 0 ]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+enabled_services() {
+    ls /etc/systemd/system/multi-user.target.wants 2>/dev/null || true
+}
+
+# Run as root. Debian starts what it installs, creates a database cluster, and enables both at boot; this machine
+# may have other plans for those ports, and we only want the programs.
+install_packages() {
+    local before unit output
+    before=$(enabled_services)
+    ours=(/etc/postgresql-common/createcluster.d/tollgate.conf)
+    mkdir -p "$(dirname "${ours[0]}")"
+    echo 'create_main_cluster = false' >"${ours[0]}"
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        ours+=(/usr/sbin/policy-rc.d)
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod 755 /usr/sbin/policy-rc.d
+    fi
+    trap 'rm -f "${ours[@]}"' EXIT
+    export DEBIAN_FRONTEND=noninteractive
+    # What packages say while they install matters only when they fail.
+    output=$(apt-get update -qq 2>&1 && apt-get install -y -qq --no-install-recommends "$@" 2>&1 </dev/null) || {
+        printf '%s\n' "$output" >&2
+        return 1
+    }
+    for unit in $(comm -13 <(printf '%s\n' "$before") <(enabled_services)); do
+        case $unit in
+        nginx.* | php*-fpm.* | postgresql.*) systemctl disable --quiet "$unit" 2>/dev/null || true ;;
+        esac
+    done
+}
+
+apt() {
+    [ "${#packages[@]}" -gt 0 ] || return 0
+    have apt-get || die "please install the equivalents of these Debian packages, then try again: ${packages[*]}"
+    [ "$(id -u)" -eq 0 ] || have sudo || die "as root, please run: apt-get install ${packages[*]}"
+    echo "setup: installing ${packages[*]}" >&2
+    as_root bash -c "$(declare -f install_packages enabled_services); set -euo pipefail; install_packages \"\$@\"" \
+        setup "${packages[@]}" || die "apt-get could not install: ${packages[*]}"
+    packages=()
+}
+
+# A tool from crates.io; built in the shared target directory, so that a broken-off build goes on where it stopped.
+cargo_tool() {
+    have "$1" && return
+    echo "setup: building $1 (once per machine, a few minutes)" >&2
+    cargo install --locked --quiet "$1" || die "cargo could not install $1"
+}
+
+build() {
+    have cargo || die "Rust is missing; see https://rustup.rs"
+    # aws-lc, SQLite and Luau are compiled from source, so headers and the C++ library must be there too.
+    echo '#include <string>' | c++ -x c++ -c -o /dev/null - 2>/dev/null && have cc || packages+=(g++)
+}
+
+case ${1:-} in
+build)
+    build
+    apt
+    ;;
+test)
+    build
+    have_postgres initdb postgres || packages+=(postgresql)
+    # PostgreSQL refuses to run as root, so root starts it as somebody else.
+    want setpriv util-linux
+    apt
+    cargo_tool cargo-nextest
+    ;;
+lint)
+    build
+    apt
+    cargo_tool cargo-deny
+    ;;
+audit)
+    build
+    want git git ca-certificates
+    apt
+    cargo_tool cargo-deny
+    ;;
+bench)
+    build
+    have_postgres initdb postgres pgbench psql || packages+=(postgresql)
+    want setpriv util-linux
+    want python3 python3
+    want wrk wrk
+    want nginx nginx
+    [ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || packages+=(libnginx-mod-http-lua)
+    compgen -c php-fpm >/dev/null || packages+=(php-fpm)
+    compgen -G '/usr/lib/php/*/pdo_pgsql.so' >/dev/null || packages+=(php-pgsql)
+    apt
+    ;;
+*)
+    die "usage: tests/setup.sh build|test|lint|audit|bench"
+    ;;
+esac

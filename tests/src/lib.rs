@@ -1,0 +1,20 @@
+//! What the tests drive the real binary with: databases, gateways, kiosks, webhook receivers.
+//!
+//! Nothing here knows the gateway's code: a misreading of a protocol must not cancel itself out.
+
+pub mod admin;
+pub mod database;
+pub mod gateway;
+pub mod inspector;
+pub mod kiosk;
+pub mod ports;
+pub mod postgres;
+pub mod wait;
+
+pub use admin::Admin;
+pub use database::{Backend, TestDatabase};
+pub use gateway::{Cli, Gateway};
+pub use inspector::{Inspector, Received, Reply};
+pub use kiosk::{Answer, Kiosk};
+pub use postgres::PostgresServer;
+pub use wait::{soon, within};

@@ -1,0 +1,264 @@
+//! A private PostgreSQL on a free loopback port.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User, geteuid};
+
+use crate::ports;
+
+/// Names the server that a whole run of tests shares: `postgres://user@host:port`.
+pub const SHARED_SERVER_VARIABLE: &str = "TOLLGATE_TEST_POSTGRES";
+const SUPERUSER: &str = "tollgate";
+const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Ends the server when its input ends, that is, also when the process that started it was killed. On the line `keep`
+/// it leaves the data for another start.
+const WATCHDOG: &str = r#"
+directory=$1; shift
+"$@" >>"$directory/log" 2>&1 &
+server=$!
+echo "$server"
+read -r word
+kill -QUIT "$server" 2>/dev/null
+kill -CONT "$server" 2>/dev/null
+wait "$server"
+[ "$word" = keep ] || rm -rf "$directory"
+"#;
+
+pub struct PostgresServer {
+    directory: PathBuf,
+    programs: PathBuf,
+    port: u16,
+    running: Option<Running>,
+}
+
+struct Running {
+    watchdog: Child,
+    server: Pid,
+}
+
+/// Base URL of the server of this run; without one, of a server of this process's own.
+pub fn shared() -> &'static str {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| std::env::var(SHARED_SERVER_VARIABLE).unwrap_or_else(|_| own_server().base_url()))
+}
+
+/// Lives as long as the process: a static is never dropped, so the watchdog ends it.
+fn own_server() -> &'static PostgresServer {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    SERVER.get_or_init(PostgresServer::start)
+}
+
+impl PostgresServer {
+    /// A fresh server that forgets its data when it is dropped.
+    #[must_use]
+    pub fn start() -> Self {
+        let programs = programs();
+        let directory = tempfile::Builder::new()
+            .prefix("tollgate-postgres-")
+            .tempdir()
+            .unwrap()
+            .keep();
+        if let Some(user) = unprivileged() {
+            chown(&directory, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+        }
+        let made = as_unprivileged(Command::new(programs.join("initdb")).current_dir(&directory))
+            .args([
+                "--username",
+                SUPERUSER,
+                "--auth",
+                "trust",
+                "--encoding",
+                "UTF8",
+                "--locale",
+                "C.UTF-8",
+                "--no-sync",
+            ])
+            .arg("--pgdata")
+            .arg(directory.join("data"))
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let mut server = Self {
+            directory,
+            programs,
+            port: ports::free(),
+            running: None,
+        };
+        server.start_again();
+        server
+    }
+
+    /// Starts on the same data and port.
+    pub fn start_again(&mut self) {
+        let mut command = Command::new("sh");
+        as_unprivileged(command.current_dir(&self.directory))
+            .args(["-c", WATCHDOG, "postgres-watchdog"])
+            .arg(&self.directory)
+            .arg(self.programs.join("postgres"))
+            .arg("-D")
+            .arg(self.directory.join("data"))
+            .args(["-p", &self.port.to_string(), "-k", ""])
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "max_connections=200",
+                "-c",
+                "fsync=off",
+            ])
+            .args(["-c", "full_page_writes=off", "-c", "shared_buffers=64MB"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Out of reach of a signal to the whole test.
+            .process_group(0);
+        let mut watchdog = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(watchdog.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let server = Pid::from_raw(line.trim().parse().unwrap());
+        self.running = Some(Running { watchdog, server });
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&self) {
+        let end = Instant::now() + START_DEADLINE;
+        while !self.is_ready() {
+            let log = || std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+            assert!(Instant::now() < end, "PostgreSQL did not start: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let asked = Command::new(self.programs.join("pg_isready"))
+            .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .status();
+        match asked {
+            Ok(status) => status.success(),
+            // Not every packaging has it.
+            Err(_) => TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], self.port))).is_ok(),
+        }
+    }
+
+    /// `postgres://user@host:port`, to which a database's name is added.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("postgres://{SUPERUSER}@127.0.0.1:{}", self.port)
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends at once and keeps the data: what a crash of the database leaves.
+    pub fn crash(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        kill(running.server, Signal::SIGKILL).unwrap();
+        // Its children notice by themselves; the watchdog waits only for the parent.
+        let _ = running.watchdog.stdin.take().unwrap().write_all(b"keep\n");
+        running.watchdog.wait().unwrap();
+    }
+
+    /// Holds every process of the server, so that it neither answers nor refuses.
+    pub fn freeze(&self) {
+        self.signal_all(Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal_all(Signal::SIGCONT);
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let server = self.running.as_ref().unwrap().server;
+        // The parent first, so that it makes no further children meanwhile.
+        kill(server, signal).unwrap();
+        for child in children_of(server) {
+            let _ = kill(child, signal);
+        }
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        // A frozen process ends no sooner than it is thawed.
+        for child in children_of(running.server) {
+            let _ = kill(child, Signal::SIGCONT);
+        }
+        drop(running.watchdog.stdin.take());
+        let _ = running.watchdog.wait();
+    }
+}
+
+fn children_of(parent: Pid) -> Vec<Pid> {
+    let mut children = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        // `pid (name) state parent …`; the name may hold anything.
+        let parent_text = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+        if parent_text == Some(parent.to_string().as_str()) {
+            children.push(Pid::from_raw(pid));
+        }
+    }
+    children
+}
+
+/// PostgreSQL refuses to run as root.
+fn unprivileged() -> Option<User> {
+    if !geteuid().is_root() {
+        return None;
+    }
+    let user = ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| User::from_name(name).unwrap());
+    Some(user.expect("a user that PostgreSQL can run as: postgres or nobody"))
+}
+
+fn as_unprivileged(command: &mut Command) -> &mut Command {
+    match unprivileged() {
+        Some(user) => command.uid(user.uid.as_raw()).gid(user.gid.as_raw()),
+        None => command,
+    }
+}
+
+/// The folder of `initdb` and `postgres`: the newest Debian one, or one of `PATH`.
+fn programs() -> PathBuf {
+    let whole = |folder: &Path| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if let Some(folder) = std::env::split_paths(&path).find(|folder| whole(folder)) {
+        return folder;
+    }
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<_> = versions
+        .map(|entry| entry.path().join("bin"))
+        .filter(|folder| whole(folder))
+        .collect();
+    found.sort_by_key(|folder| {
+        let version = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        version.and_then(|version| version.parse::<u32>().ok())
+    });
+    found
+        .pop()
+        .expect("PostgreSQL is not installed; `make test` installs it")
+}

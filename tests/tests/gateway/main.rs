@@ -1,0 +1,19 @@
+//! The real binary over the wire, on both databases.
+
+mod bad_input;
+mod cli;
+mod configuration;
+mod conformance;
+mod container;
+mod kills;
+mod ledger;
+mod outage;
+mod outage_signs;
+mod races;
+mod rest;
+mod settlements;
+mod shutdown;
+mod stage;
+mod webhooks;
+mod webhooks_trouble;
+mod wire_bodies;

@@ -1,0 +1,129 @@
+//! The database is gone: "try later", never a lie, and back to work by itself.
+
+use std::time::{Duration, Instant};
+
+use e2e::Backend::Sqlite;
+use e2e::{Answer, Kiosk, PostgresServer, TestDatabase, soon};
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use crate::stage::Stage;
+
+/// No answer takes longer, whatever is broken behind us.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+const KNOWN: &str = "4957835959";
+
+async fn timed(call: impl Future<Output = Answer>) -> Answer {
+    let started = Instant::now();
+    let answer = call.await;
+    assert!(
+        started.elapsed() < ANSWERED_WITHIN,
+        "answered after {:?}: {answer:?}",
+        started.elapsed()
+    );
+    answer
+}
+
+/// Checks and pays during the outage; gives what was paid for and not acknowledged.
+async fn try_to_pay(kiosk: &Kiosk, first: u32) -> Vec<String> {
+    let txn_ids: Vec<String> = (first..first + 8).map(|txn_id| txn_id.to_string()).collect();
+    let calls = txn_ids.iter().map(|txn_id| async move {
+        let paid = timed(kiosk.pay(txn_id, KNOWN, "10.45")).await;
+        assert!([1, 90].contains(&paid.result()), "{paid:?}");
+    });
+    futures_util::future::join_all(calls).await;
+    txn_ids
+}
+
+/// Everything once more; each is there once, whole.
+async fn pay_at_last(stage: &Stage, txn_ids: &[String]) {
+    let kiosk = stage.kiosk();
+    for txn_id in txn_ids {
+        let paid = soon("the database is back", async || {
+            Some(kiosk.pay(txn_id, KNOWN, "10.45").await).filter(|answer| answer.result() == 0)
+        })
+        .await;
+        assert_eq!(kiosk.pay(txn_id, KNOWN, "10.45").await.body, paid.body);
+    }
+    for table in ["payments", "events", "operations"] {
+        let expected = i64::try_from(txn_ids.len()).unwrap();
+        assert_eq!(stage.count(table).await, expected, "{table}");
+    }
+}
+
+async fn stage_on(server: &PostgresServer) -> Stage {
+    let database = TestDatabase::on_server(&server.base_url()).await;
+    Stage::on(database, json!({}), &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_hangs() {
+    let server = PostgresServer::start();
+    let stage = stage_on(&server).await;
+    let kiosk = stage.kiosk();
+    assert_eq!(kiosk.pay("1", KNOWN, "10.45").await.result(), 0);
+    server.freeze();
+    assert_eq!(timed(kiosk.check("100", KNOWN, "1.00")).await.result(), 1);
+    let mut txn_ids = try_to_pay(&kiosk, 200).await;
+    server.thaw();
+    txn_ids.push("1".to_owned());
+    pay_at_last(&stage, &txn_ids).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_dies_and_returns() {
+    let mut server = PostgresServer::start();
+    let stage = stage_on(&server).await;
+    let kiosk = stage.kiosk();
+    assert_eq!(kiosk.pay("1", KNOWN, "10.45").await.result(), 0);
+    server.crash();
+    assert_eq!(timed(kiosk.check("100", KNOWN, "1.00")).await.result(), 1);
+    let mut txn_ids = try_to_pay(&kiosk, 200).await;
+    server.start_again();
+    txn_ids.push("1".to_owned());
+    pay_at_last(&stage, &txn_ids).await;
+}
+
+/// The database dies under load; what was acknowledged before is there after.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_dies_under_load() {
+    let mut server = PostgresServer::start();
+    let stage = stage_on(&server).await;
+    let ledger = std::sync::Arc::new(crate::ledger::Ledger::default());
+    for round in 0..3 {
+        let numbers = round * 1_000..(round + 1) * 1_000;
+        let moment = ledger.acknowledged() + rand::random_range(50..500);
+        let load = {
+            let (ledger, kiosk, numbers) = (ledger.clone(), stage.kiosk(), numbers.clone());
+            tokio::spawn(async move { ledger.send(&kiosk, numbers).await })
+        };
+        soon("load", async || (ledger.acknowledged() >= moment).then_some(())).await;
+        server.crash();
+        server.start_again();
+        load.await.unwrap();
+        soon("the gateway is back", async || {
+            (stage.kiosk().check("1", KNOWN, "1.00").await.result() == 0).then_some(())
+        })
+        .await;
+        ledger.send(&stage.kiosk(), numbers.clone()).await;
+        ledger.assert_books_agree(&stage, 0..numbers.end).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_is_locked_by_somebody_else() {
+    let stage = Stage::new(Sqlite).await;
+    let kiosk = stage.kiosk();
+    assert_eq!(kiosk.pay("1", KNOWN, "10.45").await.result(), 0);
+    let intruder = stage.database.connect().await;
+    intruder.execute_unprepared("BEGIN EXCLUSIVE").await.unwrap();
+    let mut txn_ids = try_to_pay(&kiosk, 200).await;
+    let checked = timed(kiosk.check("100", KNOWN, "1.00")).await;
+    assert!(
+        [0, 1].contains(&checked.result()),
+        "a check needs no write: {checked:?}"
+    );
+    intruder.execute_unprepared("ROLLBACK").await.unwrap();
+    txn_ids.push("1".to_owned());
+    pay_at_last(&stage, &txn_ids).await;
+}
