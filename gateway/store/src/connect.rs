@@ -146,7 +146,7 @@ impl Store {
     /// Groups that may be committed at the same time. One on SQLite: it has one writer.
     pub(crate) fn write_lanes(&self) -> usize {
         match self.backend() {
-            DatabaseBackend::Postgres => 2,
+            DatabaseBackend::Postgres => 1,
             _ => 1,
         }
     }
