@@ -57,13 +57,8 @@ impl PaymentLookup {
     #[must_use]
     pub fn start(store: &Store) -> Self {
         let (queue, questions) = mpsc::channel(QUEUE_SIZE_MAX);
-        let questions = Arc::new(Mutex::new(questions));
-        for _ in 0..store.write_lanes() {
-            let (store, questions) = (store.clone(), Arc::clone(&questions));
-            keep_running("payment lookup", move || {
-                run_lane(store.clone(), Arc::clone(&questions))
-            });
-        }
+        let (store, questions) = (store.clone(), Arc::new(Mutex::new(questions)));
+        keep_running("payment lookup", move || run(store.clone(), Arc::clone(&questions)));
         Self { queue }
     }
 
@@ -86,7 +81,7 @@ impl PaymentLookup {
     }
 }
 
-async fn run_lane(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
+async fn run(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
     let mut link = Link::of(&store.reads);
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while questions.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {

@@ -40,7 +40,7 @@ pub enum WriteOutcome {
     Existing(Box<Payment>),
 }
 
-/// Commits payments in groups: a lane takes all that wait and writes them as one transaction, so one fsync serves
+/// Commits payments in groups: it takes all that wait and writes them as one transaction, so one fsync serves
 /// many, and what arrives meanwhile makes the next group.
 #[derive(Clone)]
 pub struct PaymentWriter {
@@ -53,15 +53,12 @@ struct Job {
 }
 
 impl PaymentWriter {
-    /// Starts the lanes on the current runtime. They end when the last writer handle is dropped.
+    /// Starts on the current runtime; ends when the last writer handle is dropped.
     #[must_use]
     pub fn start(store: &Store) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_SIZE_MAX);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..store.write_lanes() {
-            let (store, jobs) = (store.clone(), Arc::clone(&jobs));
-            keep_running("payment writer", move || run_lane(store.clone(), Arc::clone(&jobs)));
-        }
+        let (store, jobs) = (store.clone(), Arc::new(Mutex::new(jobs)));
+        keep_running("payment writer", move || run(store.clone(), Arc::clone(&jobs)));
         Self { queue }
     }
 
@@ -85,7 +82,7 @@ impl PaymentWriter {
     }
 }
 
-async fn run_lane(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
+async fn run(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
     let mut link = Link::of(&store.writes);
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while jobs.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
@@ -138,7 +135,7 @@ async fn commit(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Outcomes {
 }
 
 async fn commit_in_order(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Outcomes {
-    // Two lanes or nodes that insert the same keys must take them in one order, or they would wait for each other.
+    // Two nodes that insert the same keys must take them in one order, or they would wait for each other.
     let mut ordered: Vec<&PaymentWrite> = writes.iter().map(Arc::as_ref).collect();
     ordered.sort_by(|a, b| (a.payment.connection_id, &a.payment.key).cmp(&(b.payment.connection_id, &b.payment.key)));
     let rows = Rows::of(&ordered);
