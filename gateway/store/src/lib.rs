@@ -12,6 +12,8 @@ mod entities;
 mod error;
 mod events;
 mod exchanges;
+mod list_imports;
+mod lists;
 mod log_writer;
 mod lookup;
 mod merchants;
@@ -32,6 +34,8 @@ pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, Ne
 pub use error::StoreError;
 pub use events::{Event, NewEvent};
 pub use exchanges::{Exchange, ExchangeFilter, NewExchange};
+pub use list_imports::{DropCursor, ListImport, ListImportError, ListImportProgress, ListImportStatus, NewListImport};
+pub use lists::{List, ListAnswer, ListChange, ListEntry, ListError, ListQuota};
 pub use log_writer::{LogWriter, Registration};
 pub use lookup::{KnownPayment, PaymentLookup, Wanted};
 pub use merchants::{

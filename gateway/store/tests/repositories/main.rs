@@ -4,6 +4,8 @@
 mod deliveries;
 mod endpoints;
 mod isolation;
+mod list_imports;
+mod lists;
 mod logs;
 mod merchants;
 mod migrations;
