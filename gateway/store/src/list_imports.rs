@@ -177,27 +177,28 @@ impl Store {
         renew(&self.writes, import, progress, lease_until, now).await
     }
 
-    /// Stores a batch where nobody looks yet. Each key comes once in an import; `progress` includes this batch.
+    /// Stores a batch where nobody looks yet. Each key comes once in an import, so a batch whose end was not heard of can
+    /// be stored again; `progress` includes this batch.
     pub async fn append_list_import(
         &self,
         import: &ListImport,
-        batch: Vec<ListEntry>,
+        batch: &[ListEntry],
         progress: ListImportProgress,
         lease_until: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<(), ListError> {
         let rows: Vec<_> = batch
-            .into_iter()
-            .map(|entry| list_entries::Model {
+            .iter()
+            .map(|entry| EntryRow {
                 generation: import.generation,
-                key: entry.key,
-                value: entry.value,
+                key: &entry.key,
+                value: entry.value.as_deref(),
             })
             .collect();
         let transaction = self.writes.begin().await?;
         // First, so that an import that was given up meanwhile adds nothing to what is being deleted.
         renew(&transaction, import, progress, lease_until, now).await?;
-        bulk::insert::<list_entries::Entity, _>(&transaction, &rows, OnConflict::Fail, None).await?;
+        bulk::insert::<list_entries::Entity, _>(&transaction, &rows, OnConflict::Skip, None).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -253,15 +254,11 @@ impl Store {
     pub async fn drop_lists_of_deleted_merchants(&self) -> Result<u64, StoreError> {
         let gone = "merchant_id IN (SELECT id FROM merchants WHERE status = 'deleted')";
         let transaction = self.writes.begin().await?;
-        let run = async |sql: String| -> Result<u64, StoreError> {
-            let statement = Statement::from_string(transaction.get_database_backend(), sql);
-            Ok(transaction.execute_raw(statement).await?.rows_affected())
-        };
-        run(format!(
-            "UPDATE list_generations SET status = 'dropped' WHERE status = 'live' AND {gone}"
-        ))
-        .await?;
-        let dropped = run(format!("DELETE FROM lists WHERE {gone}")).await?;
+        let gone = |sql: &str| Statement::from_string(transaction.get_database_backend(), format!("{sql} {gone}"));
+        let generations = gone("UPDATE list_generations SET status = 'dropped' WHERE status = 'live' AND");
+        transaction.execute_raw(generations).await?;
+        let lists = gone("DELETE FROM lists WHERE");
+        let dropped = transaction.execute_raw(lists).await?.rows_affected();
         transaction.commit().await?;
         Ok(dropped)
     }
@@ -344,6 +341,13 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+#[derive(Serialize)]
+struct EntryRow<'a> {
+    generation: i64,
+    key: &'a str,
+    value: Option<&'a str>,
 }
 
 async fn renew(

@@ -7,6 +7,7 @@ mod conformance;
 mod container;
 mod kills;
 mod ledger;
+mod lists;
 mod outage;
 mod outage_signs;
 mod races;
