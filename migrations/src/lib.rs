@@ -13,6 +13,7 @@ mod m20261122_000003_events;
 mod m20261122_000004_settlements;
 mod m20261122_000005_container_views;
 mod m20261122_000006_lists;
+mod m20261122_000007_velocity;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_settlements::Migration),
             Box::new(m20261122_000005_container_views::Migration),
             Box::new(m20261122_000006_lists::Migration),
+            Box::new(m20261122_000007_velocity::Migration),
         ]
     }
 }

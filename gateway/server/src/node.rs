@@ -31,6 +31,7 @@ use crate::tenancy::{Directory, Onboarding};
 use crate::workers::deliveries::Deliveries;
 use crate::workers::lists::ListUpkeep;
 use crate::workers::retention::Retention;
+use crate::workers::velocity::VelocityRollUp;
 
 /// How long requests in flight may take to end when the node stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -273,9 +274,14 @@ fn start_workers(
         exchange_days: settings.exchanges.retention_days,
         registration_days: settings.payments.registration_retention_days,
     };
+    let velocity = VelocityRollUp {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+    };
     vec![
         tokio::spawn(deliveries.run(stopped.clone())),
         tokio::spawn(retention.run(stopped.clone())),
+        tokio::spawn(velocity.run(stopped.clone())),
     ]
 }
 

@@ -25,6 +25,7 @@ mod payments;
 mod rules;
 mod settlements;
 mod supervise;
+mod velocity;
 
 pub use connect::{DatabaseOptions, Store};
 pub use deliveries::{
@@ -48,3 +49,4 @@ pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
 pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
 pub use rules::{NewRevision, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};
+pub use velocity::{VelocityKey, VelocityMark, VelocityTotals};

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use e2e::Backend::{self, Postgres, Sqlite};
-use e2e::postgres::PostgresServer;
-use e2e::{Admin, Cli, Gateway, TestDatabase, soon, within};
+use e2e::{Admin, Cli, Gateway, soon, within};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -415,34 +414,6 @@ async fn a_single_key_is_heard_of_on_every_node_within_a_second(#[values(Sqlite,
             .send(Method::GET, &format!("{LISTS}/blocked/lookup?key=a"), None)
             .await;
         (answer.status == 404).then_some(())
-    })
-    .await;
-}
-
-/// What is not known is never said to be absent.
-#[tokio::test(flavor = "multi_thread")]
-async fn without_its_database_a_list_says_nothing() {
-    let server = PostgresServer::start();
-    let database = TestDatabase::on_server(&server.base_url()).await;
-    let stage = Stage::on(database, json!({}), &[]).await;
-    let admin = stage.admin();
-    assert_eq!(import(&admin, "keys", "csv", b"a".to_vec()).await["status"], "done");
-    // The merchant is asked for first: so this is asked from the side of the lists alone, by the node's own clock.
-    assert_eq!(look_up(&admin, "keys", "a").await["present"], true);
-    server.freeze();
-    let asked = tokio::time::timeout(std::time::Duration::from_secs(20), async {
-        admin
-            .send(Method::GET, &format!("{LISTS}/keys/lookup?key=b"), None)
-            .await
-    });
-    assert_eq!(asked.await.expect("an answer in time").status, 503);
-    server.thaw();
-    soon("the database is back", async || {
-        let answer = admin
-            .send(Method::GET, &format!("{LISTS}/keys/lookup?key=b"), None)
-            .await;
-        assert_ne!(answer.body["present"], true);
-        (answer.status == 200).then_some(())
     })
     .await;
 }

@@ -304,3 +304,147 @@ impl Memory {
         !self.heard_within(DEAF_FOR)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use store::{DatabaseOptions, ListEntry, ListQuota, NewMerchant};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const QUOTA: ListQuota = ListQuota {
+        entries_max: 10,
+        bytes_max: 1_000,
+    };
+
+    struct World {
+        store: Store,
+        merchant: MerchantId,
+        lists: Lists,
+        _folder: TempDir,
+    }
+
+    /// A list `keys` with the key `a`, and nobody who watches.
+    async fn world() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DatabaseOptions {
+            url: format!("sqlite://{}", folder.path().join("lists.db").display()),
+            schema: None,
+            connections_max: 2,
+            acquire_timeout: Duration::from_secs(1),
+            statement_timeout: Duration::from_secs(1),
+        };
+        let store = Store::connect(&options).await.unwrap();
+        store.migrate().await.unwrap();
+        let new = NewMerchant {
+            slug: "acme".to_owned(),
+            name: "Acme".to_owned(),
+        };
+        let merchant = store.create_merchant(new, Utc::now()).await.unwrap().id;
+        store.create_list(merchant, "keys", 10, Utc::now()).await.unwrap();
+        let lists = Lists::new(store.clone(), 1 << 20);
+        let world = World {
+            store,
+            merchant,
+            lists,
+            _folder: folder,
+        };
+        world.put("a").await;
+        world
+    }
+
+    impl World {
+        async fn put(&self, key: &str) {
+            let entry = ListEntry {
+                key: key.to_owned(),
+                value: None,
+            };
+            let put = self
+                .store
+                .put_list_entry(self.merchant, "keys", &entry, QUOTA, Utc::now());
+            assert!(put.await.unwrap());
+        }
+
+        async fn has(&self, key: &str) -> Result<bool, LookupError> {
+            let answer = self.lists.get(self.merchant, "keys", key).await;
+            answer.map(|entry| entry.is_some())
+        }
+
+        async fn hear(&self, version: &mut Option<i64>) {
+            self.lists.hear(version).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_heard_of_is_remembered_and_forgotten_by_key() {
+        let world = world().await;
+        let mut version = None;
+        world.hear(&mut version).await;
+        assert_eq!((world.has("a").await, world.has("b").await), (Ok(true), Ok(false)));
+        world.put("b").await;
+        // From memory: nobody has heard of it yet.
+        assert_eq!(world.has("b").await, Ok(false));
+        world.hear(&mut version).await;
+        assert_eq!((world.has("a").await, world.has("b").await), (Ok(true), Ok(true)));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_does_not_hear_asks_each_time() {
+        let world = world().await;
+        assert_eq!(world.has("b").await, Ok(false));
+        world.put("b").await;
+        assert_eq!(world.has("b").await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_raced_with_a_change_is_not_remembered() {
+        let world = world().await;
+        let memory = &world.lists.memory;
+        let seen = memory.changes();
+        memory.forget(Vec::new());
+        let stale = Remembered {
+            generation: 1,
+            entry: None,
+            bytes: 1,
+        };
+        memory.remember(seen, world.merchant, "keys", "a", stale);
+        assert!(memory.recall(world.merchant, "keys", "a").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_missing_is_not_a_key_that_is_absent() {
+        let world = world().await;
+        let mut version = None;
+        world.hear(&mut version).await;
+        for name in ["kyes", "Keys", ""] {
+            // Twice: from the database and from memory.
+            for _ in 0..2 {
+                let answer = world.lists.get(world.merchant, name, "a").await;
+                let known: Arc<[String]> = Arc::from(["keys".to_owned()]);
+                assert_eq!(answer, Err(unknown(name, known)));
+            }
+        }
+        let long = "k".repeat(10_000);
+        assert_eq!((world.has(&long).await, world.has("").await), (Ok(false), Ok(false)));
+    }
+
+    #[tokio::test]
+    async fn without_the_database_nothing_is_said_to_be_absent() {
+        let world = world().await;
+        assert_eq!(world.has("a").await, Ok(true));
+        world.store.clone().close().await.unwrap();
+        for key in ["a", "b"] {
+            let answer = world.has(key).await;
+            assert!(matches!(answer, Err(LookupError::Unavailable(_))), "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_does_not_answer_is_not_waited_for() {
+        let world = world().await;
+        let _all = world.lists.turns.acquire_many(LOOKUPS_AT_ONCE as u32).await.unwrap();
+        let answer = world.has("a").await;
+        assert!(matches!(answer, Err(LookupError::Unavailable(_))), "{answer:?}");
+    }
+}

@@ -3,3 +3,4 @@
 pub mod deliveries;
 pub mod lists;
 pub mod retention;
+pub mod velocity;

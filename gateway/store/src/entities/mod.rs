@@ -18,4 +18,5 @@ pub mod registrations;
 pub mod rule_revisions;
 pub mod settlement_files;
 pub mod settlement_rows;
+pub mod velocity_marks;
 pub mod webhook_endpoints;

@@ -13,5 +13,6 @@ mod payments;
 mod races;
 mod rules;
 mod settlements;
+mod velocity;
 mod views;
 mod world;
