@@ -13,7 +13,7 @@ use plugin_sdk::{Clock, SystemClock};
 use rules::{Engine, Limits};
 use secrecy::SecretString;
 use store::{LogWriter, PaymentLookup, PaymentWriter, Store};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
@@ -22,18 +22,23 @@ use crate::api::{admin, network, openapi, problem::Problem, status};
 use crate::edge::guard::Guard;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::events::Sender;
+use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::payments::{Acceptance, AccountCheck, Parts};
 use crate::plugins::Plugins;
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
 use crate::tenancy::{Directory, Onboarding};
 use crate::workers::deliveries::Deliveries;
+use crate::workers::lists::ListUpkeep;
 use crate::workers::retention::Retention;
+use crate::workers::velocity::VelocityRollUp;
 
 /// How long requests in flight may take to end when the node stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Workers of the admin listener: a few people, not a network.
 const ADMIN_WORKERS: usize = 1;
+/// Imports of lists that wait for their turn.
+const IMPORTS_WAITING_MAX: usize = 64;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
 
@@ -66,6 +71,7 @@ pub enum NodeError {
 pub struct Core {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub lists: ListBook,
     pub sealer: Arc<Sealer>,
     pub outbound: Outbound,
     pub engine: Engine,
@@ -92,9 +98,15 @@ impl Core {
             outbound: outbound.clone(),
             clock: Arc::clone(&clock),
         };
+        let lists = ListBook {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            limits: Arc::new(settings.lists.limits()),
+        };
         Ok(Self {
             store,
             onboarding,
+            lists,
             sealer,
             outbound,
             engine,
@@ -130,7 +142,7 @@ pub struct Node {
     stop: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
-    watch: JoinHandle<()>,
+    watches: [JoinHandle<()>; 2],
     log: LogWriter,
 }
 
@@ -148,8 +160,13 @@ impl Node {
         let stopping = Arc::new(AtomicBool::new(false));
         let directory = Directory::new(core.store.clone(), core.plugins.clone(), core.engine.clone()).await?;
         let watching = tokio::spawn(directory.clone().watch());
+        let lists = Lists::new(core.store.clone(), settings.lists.cache_bytes);
+        let watches = [watching, tokio::spawn(lists.clone().watch())];
         let (stop, stopped) = watch::channel(false);
-        let workers = start_workers(settings, &core, &new_deliveries, &stopped);
+        let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
+        let imports = Imports::new(core.lists.clone());
+        let (import_queue, jobs) = mpsc::channel(IMPORTS_WAITING_MAX);
+        workers.extend(start_list_workers(&core, &imports, jobs, &stopped));
 
         let status = Data::new(status::Status {
             store: core.store.clone(),
@@ -160,6 +177,10 @@ impl Node {
         let admin = Data::new(admin::Admin {
             store: core.store.clone(),
             onboarding: core.onboarding.clone(),
+            lists: core.lists,
+            imports,
+            import_queue,
+            lookups: lists,
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
             bootstrap,
@@ -199,7 +220,7 @@ impl Node {
             stop,
             stopping,
             workers,
-            watch: watching,
+            watches,
             log,
         })
     }
@@ -224,7 +245,9 @@ impl Node {
         for worker in self.workers {
             let _ = worker.await;
         }
-        self.watch.abort();
+        for watch in self.watches {
+            watch.abort();
+        }
         self.log.flush().await;
     }
 }
@@ -251,9 +274,31 @@ fn start_workers(
         exchange_days: settings.exchanges.retention_days,
         registration_days: settings.payments.registration_retention_days,
     };
+    let velocity = VelocityRollUp {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+    };
     vec![
         tokio::spawn(deliveries.run(stopped.clone())),
         tokio::spawn(retention.run(stopped.clone())),
+        tokio::spawn(velocity.run(stopped.clone())),
+    ]
+}
+
+fn start_list_workers(
+    core: &Core,
+    imports: &Imports,
+    jobs: mpsc::Receiver<ImportJob>,
+    stopped: &watch::Receiver<bool>,
+) -> [JoinHandle<()>; 2] {
+    let upkeep = ListUpkeep {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        imports: imports.clone(),
+    };
+    [
+        tokio::spawn(imports.clone().serve(jobs, stopped.clone())),
+        tokio::spawn(upkeep.run(stopped.clone())),
     ]
 }
 

@@ -8,6 +8,9 @@ use config::{Config, Environment, File, FileFormat};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
+use store::ListQuota;
+
+use crate::lists::ListLimits;
 
 /// Every key, documented, with its default.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -50,6 +53,7 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub payments: PaymentSettings,
     pub rules: RuleSettings,
+    pub lists: ListSettings,
     pub exchanges: ExchangeSettings,
     pub webhooks: WebhookSettings,
     pub log: LogSettings,
@@ -104,6 +108,17 @@ pub struct RuleSettings {
     pub steps: u32,
     pub own_cpu_ms: u64,
     pub memory_bytes: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListSettings {
+    pub entries_max: u32,
+    pub bytes_max: u64,
+    pub upload_bytes_max: u64,
+    pub imports_at_once: usize,
+    spool_directory: String,
+    pub cache_bytes: u64,
 }
 
 #[derive(Deserialize)]
@@ -184,6 +199,8 @@ impl Settings {
             ("payments.answer_timeout_ms", self.payments.answer_timeout_ms),
             ("payments.check_url_timeout_ms", self.payments.check_url_timeout_ms),
             ("rules.steps", u64::from(self.rules.steps)),
+            ("lists.upload_bytes_max", self.lists.upload_bytes_max),
+            ("lists.imports_at_once", self.lists.imports_at_once as u64),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
@@ -230,6 +247,25 @@ impl AdminSettings {
             &self.bootstrap_token,
             &self.bootstrap_token_file,
         )
+    }
+}
+
+impl ListSettings {
+    pub fn limits(&self) -> ListLimits {
+        let spool = &self.spool_directory;
+        ListLimits {
+            quota: ListQuota {
+                entries_max: i64::from(self.entries_max),
+                bytes_max: i64::try_from(self.bytes_max).unwrap_or(i64::MAX),
+            },
+            upload_bytes_max: self.upload_bytes_max,
+            imports_at_once: self.imports_at_once,
+            spool: if spool.is_empty() {
+                std::env::temp_dir()
+            } else {
+                spool.into()
+            },
+        }
     }
 }
 

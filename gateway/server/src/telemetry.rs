@@ -70,6 +70,15 @@ fn describe() {
         "Pays that used a paid key with other data"
     );
     describe_histogram!("tollgate_decision_seconds", "Time that a merchant's rules took");
+    describe_counter!("tollgate_list_imports_total", "Imports of lists that ended, by outcome");
+    describe_counter!(
+        "tollgate_list_lookup_failures_total",
+        "Questions of rules to lists that the database did not answer"
+    );
+    describe_counter!(
+        "tollgate_velocity_failures_total",
+        "Questions of rules to velocities that the database did not answer"
+    );
     describe_counter!("tollgate_rule_failures_total", "Rules that failed instead of answering");
     describe_histogram!("tollgate_check_url_seconds", "Time that a merchant's check URL took");
     describe_gauge!("tollgate_payments_waiting", "Payments that wait to be committed");

@@ -14,6 +14,8 @@ mod error;
 mod events;
 mod exchanges;
 mod link;
+mod list_imports;
+mod lists;
 mod log_writer;
 mod lookup;
 mod merchants;
@@ -25,6 +27,7 @@ mod payments;
 mod rules;
 mod settlements;
 mod supervise;
+mod velocity;
 
 pub use connect::{DatabaseOptions, Store};
 pub use deliveries::{
@@ -34,6 +37,8 @@ pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, Ne
 pub use error::StoreError;
 pub use events::{Event, NewEvent};
 pub use exchanges::{Exchange, ExchangeFilter, NewExchange};
+pub use list_imports::{DropCursor, ListImport, ListImportError, ListImportProgress, ListImportStatus, NewListImport};
+pub use lists::{List, ListAnswer, ListChange, ListEntry, ListError, ListQuota};
 pub use log_writer::{LogWriter, Registration};
 pub use lookup::{KnownPayment, PaymentLookup, Wanted};
 pub use merchants::{
@@ -46,3 +51,4 @@ pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
 pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
 pub use rules::{NewRevision, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};
+pub use velocity::{VelocityKey, VelocityMark, VelocityTotals};

@@ -10,11 +10,11 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::arrays;
 use crate::bulk::{self, OnConflict};
-use crate::entities::{deliveries, events, exchanges, operations, payments};
+use crate::entities::{deliveries, events, exchanges, operations, payments, velocity_marks};
 use crate::link::{Lane, Link};
 use crate::lookup::payments_by_keys;
 use crate::supervise::keep_running;
-use crate::{NewEvent, NewExchange, NewOperation, NewPayment, Payment, Store, StoreError};
+use crate::{NewEvent, NewExchange, NewOperation, NewPayment, Payment, Store, StoreError, VelocityMark, velocity};
 
 /// Payments that one transaction holds at most.
 const GROUP_SIZE_MAX: usize = 128;
@@ -30,6 +30,8 @@ pub struct PaymentWrite {
     pub operation: NewOperation,
     pub event: NewEvent,
     pub exchange: NewExchange,
+    /// What velocities count of it.
+    pub velocity: Vec<VelocityMark>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -171,6 +173,7 @@ struct Rows {
     events: Vec<events::Model>,
     deliveries: Vec<deliveries::Model>,
     exchanges: Vec<exchanges::Model>,
+    marks: Vec<velocity_marks::Model>,
 }
 
 impl Rows {
@@ -184,6 +187,7 @@ impl Rows {
             rows.events.push(event);
             rows.deliveries.extend(deliveries);
             rows.exchanges.push(write.exchange.clone().row());
+            rows.marks.extend(velocity::rows_of(write));
         }
         rows
     }
@@ -195,35 +199,51 @@ impl Rows {
         self.events.retain(|row| belongs(&row.payment_id));
         self.deliveries.retain(|row| belongs(&row.payment_id));
         self.exchanges.retain(|row| belongs(&row.payment_id));
+        self.marks.retain(|row| stored.contains(&row.payment_id));
     }
 }
 
 /// PostgreSQL: one statement, which is its own transaction, so a group costs one round trip. What follows from a payment
 /// is inserted only if the payment was.
 async fn insert_at_once(lane: &mut Lane, rows: &Rows) -> Result<HashSet<String>, StoreError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        let with_payment = "WHERE new.payment_id IN (SELECT id FROM stored)";
-        let mut next = 1;
-        format!(
-            "WITH stored AS ({}), o AS ({}), e AS ({}), d AS ({}), x AS ({}) SELECT id FROM stored",
-            arrays::insert_part::<payments::Entity>(&mut next, "ON CONFLICT DO NOTHING RETURNING id"),
-            arrays::insert_part::<operations::Entity>(&mut next, with_payment),
-            arrays::insert_part::<events::Entity>(&mut next, with_payment),
-            arrays::insert_part::<deliveries::Entity>(&mut next, with_payment),
-            arrays::insert_part::<exchanges::Entity>(&mut next, with_payment),
-        )
-    });
+    static SQL: LazyLock<String> = LazyLock::new(|| insert_sql(false));
+    static SQL_WITH_MARKS: LazyLock<String> = LazyLock::new(|| insert_sql(true));
     let mut arguments = PgArguments::default();
     arrays::bind::<payments::Entity>(&mut arguments, &rows.payments)?;
     arrays::bind::<operations::Entity>(&mut arguments, &rows.operations)?;
     arrays::bind::<events::Entity>(&mut arguments, &rows.events)?;
     arrays::bind::<deliveries::Entity>(&mut arguments, &rows.deliveries)?;
     arrays::bind::<exchanges::Entity>(&mut arguments, &rows.exchanges)?;
-    let stored = lane.fetch(SQL.as_str(), arguments).await?;
+    let sql = if rows.marks.is_empty() {
+        &SQL
+    } else {
+        arrays::bind::<velocity_marks::Entity>(&mut arguments, &rows.marks)?;
+        &SQL_WITH_MARKS
+    };
+    let stored = lane.fetch(sql.as_str(), arguments).await?;
     stored
         .into_iter()
         .map(|row| Ok(QueryResult::from(row).try_get_by_index(0)?))
         .collect()
+}
+
+fn insert_sql(with_marks: bool) -> String {
+    let with_payment = "WHERE new.payment_id IN (SELECT id FROM stored)";
+    let mut next = 1;
+    let mut sql = format!(
+        "WITH stored AS ({}), o AS ({}), e AS ({}), d AS ({}), x AS ({})",
+        arrays::insert_part::<payments::Entity>(&mut next, "ON CONFLICT DO NOTHING RETURNING id"),
+        arrays::insert_part::<operations::Entity>(&mut next, with_payment),
+        arrays::insert_part::<events::Entity>(&mut next, with_payment),
+        arrays::insert_part::<deliveries::Entity>(&mut next, with_payment),
+        arrays::insert_part::<exchanges::Entity>(&mut next, with_payment),
+    );
+    if with_marks {
+        let marks = arrays::insert_part::<velocity_marks::Entity>(&mut next, with_payment);
+        sql.push_str(&format!(", v AS ({marks})"));
+    }
+    sql.push_str(" SELECT id FROM stored");
+    sql
 }
 
 /// SQLite: a statement for each table, in one transaction.
@@ -238,6 +258,7 @@ async fn insert_in_turn(connection: &DatabaseConnection, mut rows: Rows) -> Resu
     bulk::insert::<events::Entity, _>(&transaction, &rows.events, fail, None).await?;
     bulk::insert::<deliveries::Entity, _>(&transaction, &rows.deliveries, fail, None).await?;
     bulk::insert::<exchanges::Entity, _>(&transaction, &rows.exchanges, fail, None).await?;
+    bulk::insert::<velocity_marks::Entity, _>(&transaction, &rows.marks, fail, None).await?;
     transaction.commit().await?;
     Ok(stored)
 }

@@ -80,6 +80,7 @@ typed_id!(EventId, "evt", "event");
 typed_id!(EndpointId, "whe", "webhook endpoint");
 typed_id!(DeliveryId, "dlv", "delivery");
 typed_id!(SettlementId, "stl", "settlement file");
+typed_id!(ListImportId, "lim", "list import");
 
 #[cfg(test)]
 mod tests {

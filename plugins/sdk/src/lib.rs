@@ -16,7 +16,8 @@ mod settlement;
 pub use access::{Access, AuthMode};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use ids::{
-    ConnectionId, DeliveryId, EndpointId, EventId, IdError, MerchantId, OperationId, PaymentId, SettlementId,
+    ConnectionId, DeliveryId, EndpointId, EventId, IdError, ListImportId, MerchantId, OperationId, PaymentId,
+    SettlementId,
 };
 pub use inbound::{
     Booking, Command, Field, InboundConnection, InboundProtocol, NetworkAnswer, NetworkRequest, Objections, PaymentKey,

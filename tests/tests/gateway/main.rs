@@ -9,6 +9,7 @@ mod demo;
 mod front_door;
 mod kills;
 mod ledger;
+mod lists;
 mod outage;
 mod outage_signs;
 mod races;

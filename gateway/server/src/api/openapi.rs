@@ -4,7 +4,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
-use crate::api::admin::{connections, ledger, merchants, rules, settlements, webhooks};
+use crate::api::admin::{connections, ledger, lists, merchants, rules, settlements, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -46,6 +46,22 @@ use crate::api::admin::{connections, ledger, merchants, rules, settlements, webh
         settlements::list_settlements,
         settlements::get_settlement,
         settlements::list_rows,
+        lists::list_lists,
+        lists::create_list,
+        lists::get_list,
+        lists::delete_list,
+        lists::import_list,
+        lists::list_imports,
+        lists::get_import,
+        lists::list_entries,
+        lists::get_entry,
+        lists::put_entry,
+        lists::remove_entry,
+        lists::look_up,
+        lists::export_list,
+        lists::get_quota,
+        lists::set_quota,
+        lists::reset_quota,
     )
 )]
 struct Description;

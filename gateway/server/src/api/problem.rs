@@ -4,10 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
-use store::StoreError;
+use store::{ListError, StoreError};
 use utoipa::ToSchema;
 
 use crate::edge::body::BodyError;
+use crate::lists::ListRefusal;
 use crate::tenancy::OnboardingError;
 
 /// When a caller should come again after "try later", in seconds.
@@ -100,6 +101,15 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "It exists already", detail)
     }
 
+    pub fn over_quota(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "over_quota",
+            "There is no room for it",
+            detail,
+        )
+    }
+
     pub fn method_not_allowed(allowed: &str) -> Self {
         let detail = format!("use {allowed}");
         Self::new(
@@ -176,6 +186,37 @@ impl From<OnboardingError> for Problem {
             OnboardingError::Sealing(error) => {
                 tracing::error!(%error, "a secret could not be sealed");
                 Self::internal("a secret could not be sealed; the log says more")
+            }
+        }
+    }
+}
+
+impl From<ListError> for Problem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::OverQuota { .. } | ListError::TooManyLists(_) => Self::over_quota(error.to_string()),
+            ListError::ImportEnded => Self::conflict(error.to_string()),
+            ListError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ListRefusal> for Problem {
+    fn from(refusal: ListRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            ListRefusal::Field { field, .. } => Self::invalid(field, detail),
+            ListRefusal::List(error) => error.into(),
+            ListRefusal::TooLarge(_) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "The body is too large",
+                detail,
+            ),
+            ListRefusal::Busy => Self::unavailable(detail),
+            ListRefusal::Spool(error) => {
+                tracing::error!(%error, "an upload could not be kept on disk");
+                Self::internal("the upload could not be kept on disk; the log says more")
             }
         }
     }

@@ -3,6 +3,7 @@
 mod connection;
 mod demo;
 mod inspector;
+mod list;
 mod merchant;
 mod registry;
 mod rules;
@@ -66,6 +67,9 @@ enum Command {
     /// Check and publish a merchant's rules
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Make, fill and look into the lists that a merchant's rules ask
+    #[command(subcommand)]
+    List(list::Command),
     /// Make and change webhook endpoints, send deliveries again
     #[command(subcommand)]
     Webhook(webhook::Command),
@@ -123,6 +127,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Connection(command) => connection::run(open().await?, command).await,
         Command::Rules(rules::Command::Check { file }) => rules::check(&file),
         Command::Rules(command) => rules::run(open().await?, command).await,
+        Command::List(command) => list::run(open().await?, command).await,
         Command::Webhook(command) => webhook::run(open().await?, command).await,
         Command::Registry(command) => registry::run(open().await?, command).await,
         Command::Terminal(command) => terminal::run(command).await,

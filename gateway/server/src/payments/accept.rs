@@ -399,6 +399,7 @@ impl PreparedWrite {
             operation: self.operation,
             event: self.event,
             exchange: self.exchange,
+            velocity: Vec::new(),
         }
     }
 }

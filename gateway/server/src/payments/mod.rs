@@ -6,6 +6,7 @@ mod decision;
 mod envelope;
 mod facts;
 mod repeat;
+pub mod velocity;
 
 pub use accept::{Acceptance, Answered, Call, Parts};
 pub use account::AccountCheck;

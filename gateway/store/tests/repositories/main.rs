@@ -4,6 +4,8 @@
 mod deliveries;
 mod endpoints;
 mod isolation;
+mod list_imports;
+mod lists;
 mod logs;
 mod merchants;
 mod migrations;
@@ -11,5 +13,6 @@ mod payments;
 mod races;
 mod rules;
 mod settlements;
+mod velocity;
 mod views;
 mod world;

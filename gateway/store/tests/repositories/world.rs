@@ -85,6 +85,7 @@ impl World {
                 decision: Some(json!({"steps": 17})),
             },
             payment,
+            velocity: Vec::new(),
         }
     }
 

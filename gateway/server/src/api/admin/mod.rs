@@ -2,6 +2,7 @@
 
 pub mod connections;
 pub mod ledger;
+pub mod lists;
 pub mod merchants;
 pub mod rules;
 pub mod settlements;
@@ -20,11 +21,12 @@ use chrono::{DateTime, Utc};
 use plugin_sdk::Clock;
 use serde::{Deserialize, Serialize};
 use store::{Cursor, Merchant, Page, Store};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::bootstrap::BootstrapToken;
 use crate::api::problem::Problem;
+use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::tenancy::Onboarding;
 
 /// Uploads are settlement files; they may take this long to arrive.
@@ -34,6 +36,12 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Admin {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub lists: ListBook,
+    pub imports: Imports,
+    /// Announced imports go here to be worked on.
+    pub import_queue: mpsc::Sender<ImportJob>,
+    /// Lists as rules on this node ask them.
+    pub lookups: Lists,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
     pub bootstrap: Option<BootstrapToken>,
@@ -50,6 +58,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(webhooks::configure)
             .configure(ledger::configure)
             .configure(settlements::configure)
+            .configure(lists::configure)
             .default_service(web::route().to(nowhere)),
     );
 }
