@@ -18,10 +18,10 @@ use crate::money::LuaMoney;
 pub(crate) const REQUEST_FIELDS: [&str; 7] = ["command", "account", "amount", "txn_id", "service", "at", "extras"];
 
 pub(crate) const PAYMENT_FIELDS: [&str; 14] = [
+    "account",
     "amount",
     "id",
     "method",
-    "account",
     "order_id",
     "txn_id",
     "country",
