@@ -161,6 +161,12 @@ pub(crate) const HTTP_ANSWER_BYTES: usize = 64 * KIB;
 pub(crate) const JSON_DEPTH: usize = 16;
 pub(crate) const JSON_NODES: usize = 2_048;
 
+/// Tests of one script, and what one of them may hold.
+pub(crate) const CASES: u32 = 200;
+pub(crate) const CASE_NAME_BYTES: usize = 200;
+pub(crate) const CASE_BYTES: usize = 64 * KIB;
+pub(crate) const CASE_NODES: usize = 2_048;
+
 /// Garbage above the VM's size at birth that is left to the incremental collector.
 pub(crate) const GARBAGE_BYTES: usize = 2 * MIB;
 

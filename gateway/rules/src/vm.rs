@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures_util::FutureExt;
 use mlua::chunk::ChunkMode;
 use mlua::{
@@ -29,6 +30,7 @@ use crate::limits::{
 use crate::money::{self, LuaMoney, kind_of};
 use crate::outcome::Outcome;
 use crate::questions::Questions;
+use crate::testing::{self, Collected};
 use crate::views::Views;
 use crate::{Limits, Program};
 
@@ -113,6 +115,7 @@ impl Vm {
         lua.set_app_data(Rc::clone(&call));
         globals.raw_set("money", lua.create_function(money::construct)?)?;
         answer::register(&lua, &globals)?;
+        testing::register(&lua, &globals)?;
         let asking = run_prelude(&lua, prelude, &budget, &coroutine)?;
         register_types(&lua)?;
         let views = Views::new(&lua, &call)?;
@@ -158,7 +161,7 @@ impl Vm {
 
     pub(crate) async fn call(&mut self, terms: &Terms<'_>) -> Call {
         self.calls = self.calls.saturating_add(1);
-        self.call.start(terms.input, terms.context, terms.limits);
+        self.call.start(Some(terms.input), terms.context, terms.limits);
         self.budget.arm(terms.limits);
         let mut main = None;
         let mut turn = self.guarded(terms.program, |vm| vm.begin(terms, &mut main));
@@ -186,6 +189,30 @@ impl Vm {
             own_time: self.budget.ran(),
             memory: self.budget.most_memory(),
             coverage,
+        }
+    }
+
+    /// Runs the main part alone, for the tests that it tells of.
+    pub(crate) fn collect(&mut self, program: &Program, limits: &CallLimits) -> Result<Vec<Collected>, ScriptError> {
+        const NOWHERE: CallContext = CallContext {
+            now: DateTime::UNIX_EPOCH,
+            seed: 0,
+        };
+        self.calls = self.calls.saturating_add(1);
+        self.call.start(None, &NOWHERE, limits);
+        self.call.collecting.set(Some(0));
+        self.budget.arm(limits);
+        let turn = self.guarded(program, |vm| {
+            vm.load(program, &mut None).map(|_| Turn::Ends(Outcome::NoHandler))
+        });
+        self.budget.disarm();
+        self.call.collecting.set(None);
+        self.call.finish();
+        self.tidy(limits);
+        let cases = self.call.cases.take();
+        match turn {
+            Turn::Ends(Outcome::Failed(error)) => Err(error),
+            _ => Ok(cases),
         }
     }
 
