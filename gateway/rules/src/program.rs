@@ -5,7 +5,7 @@ use mlua::chunk::Compiler;
 
 use crate::Limits;
 use crate::error::{chunk_of, printable};
-use crate::limits::{ERROR_BYTES, OPERATORS};
+use crate::limits::{ERROR_BYTES, OPERATORS, OPERATORS_IN_FUNCTION};
 use crate::operators;
 use crate::testing;
 
@@ -157,6 +157,16 @@ fn compile_text(limits: &Limits, label: &str, source: &[u8], traced: bool) -> Re
         let (line, text) = place_of(&error);
         fail(line, text)
     })?;
+    if operators > OPERATORS_IN_FUNCTION
+        && let Some(most) = operators::most_in_a_function(text).filter(|most| *most > OPERATORS_IN_FUNCTION)
+    {
+        return Err(fail(
+            None,
+            format!(
+                "one function has {most} operators; at most {OPERATORS_IN_FUNCTION} are allowed: make more functions"
+            ),
+        ));
+    }
     // What tells of the lines is ours, not the author's.
     if bytecode.len() > limits.bytecode_bytes && !traced {
         let (size, limit) = (bytecode.len(), limits.bytecode_bytes);
