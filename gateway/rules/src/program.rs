@@ -1,24 +1,30 @@
+use std::borrow::Cow;
+
 use mlua::Error as LuaError;
 use mlua::chunk::Compiler;
 
 use crate::Limits;
 use crate::error::{chunk_of, printable};
-use crate::limits::{ERROR_BYTES, OPERATORS};
+use crate::limits::{ERROR_BYTES, OPERATORS, OPERATORS_IN_FUNCTION};
 use crate::operators;
+use crate::testing;
 
 /// The version of the API that scripts are written against; a script states it as `--!api 1`.
 pub const API_VERSION: u32 = 1;
 
-const API_HEADER: &str = "--!api";
+pub(crate) const API_HEADER: &str = "--!api";
 
 /// Some editors put it at the head of every file.
-const BYTE_ORDER_MARK: char = '\u{feff}';
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 const LABEL_BYTES: usize = 64;
 
 /// Hot comments such as `--!optimize 2` override the compiler's options, but only before the first statement. This one
 /// takes that place; it compiles to nothing and keeps the line numbers.
 const GUARD: &str = "do end ";
+
+/// Coverage of statements; the next level, of expressions, would cost more and show no more lines.
+const STATEMENTS: u8 = 1;
 
 /// Built-ins that the prelude replaces. Named for the compiler, whose fast paths would call the originals.
 const REPLACED_BUILTINS: &[&str] = &[
@@ -58,6 +64,7 @@ const REPLACED_BUILTINS: &[&str] = &[
 pub struct Program {
     chunk: String,
     bytecode: Vec<u8>,
+    traced: bool,
 }
 
 impl Program {
@@ -71,6 +78,12 @@ impl Program {
     #[must_use]
     pub fn size(&self) -> usize {
         self.bytecode.len() + self.chunk.len()
+    }
+
+    /// Whether it tells which of its lines ran.
+    #[must_use]
+    pub const fn is_traced(&self) -> bool {
+        self.traced
     }
 
     pub(crate) fn bytecode(&self) -> &[u8] {
@@ -87,8 +100,24 @@ pub struct CompileError {
     pub line: Option<u32>,
 }
 
-/// Compiles, and runs nothing. The bytes come from outside, so they are read as text whatever they look like.
-pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8]) -> Result<Program, CompileError> {
+/// Compiles, and runs nothing; without the script's tests.
+pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8], traced: bool) -> Result<Program, CompileError> {
+    // First as it is: only what compiles is looked into.
+    let whole = compile_text(limits, label, source, traced)?;
+    let text = String::from_utf8_lossy(source);
+    match testing::without_tests(&text) {
+        Cow::Borrowed(_) => Ok(whole),
+        Cow::Owned(left) => compile_text(limits, label, left.as_bytes(), traced),
+    }
+}
+
+/// Compiles the whole source, its tests too.
+pub(crate) fn compile_with_tests(limits: &Limits, label: &str, source: &[u8]) -> Result<Program, CompileError> {
+    compile_text(limits, label, source, false)
+}
+
+/// The bytes come from outside, so they are read as text whatever they look like.
+fn compile_text(limits: &Limits, label: &str, source: &[u8], traced: bool) -> Result<Program, CompileError> {
     let chunk = chunk_of(&printable(label, LABEL_BYTES));
     let fail = |line: Option<u32>, text: String| {
         let place = line.map_or_else(|| chunk.clone(), |line| format!("{chunk}:{line}"));
@@ -123,18 +152,34 @@ pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8]) -> Result<Pro
             format!("the script has {operators} operators; at most {OPERATORS} are allowed"),
         ));
     }
-    let bytecode = compiler().compile(format!("{GUARD}{text}")).map_err(|error| {
+    let compiler = compiler().set_coverage_level(if traced { STATEMENTS } else { 0 });
+    let bytecode = compiler.compile(format!("{GUARD}{text}")).map_err(|error| {
         let (line, text) = place_of(&error);
         fail(line, text)
     })?;
-    if bytecode.len() > limits.bytecode_bytes {
+    if operators > OPERATORS_IN_FUNCTION
+        && let Some(most) = operators::most_in_a_function(text).filter(|most| *most > OPERATORS_IN_FUNCTION)
+    {
+        return Err(fail(
+            None,
+            format!(
+                "one function has {most} operators; at most {OPERATORS_IN_FUNCTION} are allowed: make more functions"
+            ),
+        ));
+    }
+    // What tells of the lines is ours, not the author's.
+    if bytecode.len() > limits.bytecode_bytes && !traced {
         let (size, limit) = (bytecode.len(), limits.bytecode_bytes);
         return Err(fail(
             None,
             format!("the script compiles to {size} bytes; at most {limit} are allowed"),
         ));
     }
-    Ok(Program { chunk, bytecode })
+    Ok(Program {
+        chunk,
+        bytecode,
+        traced,
+    })
 }
 
 /// Level 2 would inline: ten kilobytes of source become megabytes of bytecode.
@@ -165,6 +210,14 @@ fn check_api(text: &str) -> Result<(), (u32, String)> {
         }
     }
     Ok(())
+}
+
+/// Whether the script states a version at its head.
+pub(crate) fn has_api_header(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .take_while(|line| line.is_empty() || line.starts_with("--"))
+        .any(|line| line.starts_with(API_HEADER))
 }
 
 fn line_at(source: &[u8], position: usize) -> u32 {
