@@ -248,7 +248,8 @@ impl Cli {
 }
 
 /// Beside the test's own executable, where cargo puts both.
-fn binary() -> PathBuf {
+#[must_use]
+pub fn binary() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("tollgate"));
     let target = std::env::var_os("CARGO_TARGET_DIR").map(|target| Path::new(&target).join("debug/tollgate"));

@@ -3,6 +3,7 @@
 //! Nothing here knows the gateway's code: a misreading of a protocol must not cancel itself out.
 
 pub mod admin;
+pub mod cable;
 pub mod database;
 pub mod gateway;
 pub mod inspector;
@@ -12,6 +13,7 @@ pub mod postgres;
 pub mod wait;
 
 pub use admin::Admin;
+pub use cable::Cable;
 pub use database::{Backend, TestDatabase};
 pub use gateway::{Cli, Gateway};
 pub use inspector::{Inspector, Received, Reply};

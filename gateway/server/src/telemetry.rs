@@ -82,6 +82,10 @@ fn describe() {
     describe_counter!("tollgate_rule_failures_total", "Rules that failed instead of answering");
     describe_histogram!("tollgate_check_url_seconds", "Time that a merchant's check URL took");
     describe_gauge!("tollgate_payments_waiting", "Payments that wait to be committed");
+    describe_gauge!(
+        "tollgate_config_version",
+        "Newest change of merchants' configuration that this node serves"
+    );
     describe_counter!(
         "tollgate_exchanges_dropped_total",
         "Records of requests that could not be kept"

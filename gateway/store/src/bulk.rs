@@ -50,7 +50,11 @@ where
 /// A list of rows as one bound value. PostgreSQL's texts cannot hold NUL, so it is dropped here for all databases.
 pub fn json_parameter<R: Serialize>(rows: &[R]) -> Result<Value, StoreError> {
     let text = serde_json::to_string(rows).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    Ok(if text.contains(NUL) { without_nul(&text) } else { text }.into())
+    Ok(storable_json(text).into())
+}
+
+pub fn storable_json(json: String) -> String {
+    if json.contains(NUL) { without_nul(&json) } else { json }
 }
 
 /// NUL as JSON spells it.
@@ -83,7 +87,7 @@ fn insert_sql<E: EntityTrait>(
     let columns = given_columns::<E>();
     let names = columns.join(", ");
     let source = match backend {
-        DatabaseBackend::Postgres => postgres_rows::<E>(1),
+        DatabaseBackend::Postgres => postgres_rows::<E>(),
         _ => {
             let values: Vec<String> = columns
                 .iter()
@@ -104,22 +108,14 @@ fn insert_sql<E: EntityTrait>(
     format!("INSERT INTO {table} ({names}) {source}{conflict}{returning}")
 }
 
-/// For PostgreSQL: an insert of the rows in parameter `$parameter`, to be a part of a greater statement. `rest` follows the
-/// source, where a row is called `new`: a condition, what to do on conflict, what to return.
-pub fn insert_part<E: EntityTrait>(parameter: usize, rest: &str) -> String {
-    let table = E::default().table_name().to_owned();
-    let names = given_columns::<E>().join(", ");
-    format!("INSERT INTO {table} ({names}) {} {rest}", postgres_rows::<E>(parameter))
-}
-
-fn postgres_rows<E: EntityTrait>(parameter: usize) -> String {
+fn postgres_rows<E: EntityTrait>() -> String {
     let table = E::default().table_name().to_owned();
     let names: Vec<String> = given_columns::<E>()
         .iter()
         .map(|column| format!("new.{column}"))
         .collect();
     let names = names.join(", ");
-    format!("SELECT {names} FROM json_populate_recordset(NULL::{table}, CAST(${parameter} AS json)) AS new")
+    format!("SELECT {names} FROM json_populate_recordset(NULL::{table}, CAST($1 AS json)) AS new")
 }
 
 fn given_columns<E: EntityTrait>() -> Vec<String> {
@@ -131,7 +127,7 @@ fn given_columns<E: EntityTrait>() -> Vec<String> {
 }
 
 /// Columns that the database fills itself.
-fn counted_columns<E: EntityTrait>() -> Vec<String> {
+pub fn counted_columns<E: EntityTrait>() -> Vec<String> {
     use sea_orm::PrimaryKeyTrait;
     if <E::PrimaryKey as PrimaryKeyTrait>::auto_increment() {
         E::PrimaryKey::iter().map(|key| key.to_string()).collect()

@@ -143,14 +143,6 @@ impl Store {
         self.writes.get_database_backend()
     }
 
-    /// Groups that may be committed at the same time. One on SQLite: it has one writer.
-    pub(crate) fn write_lanes(&self) -> usize {
-        match self.backend() {
-            DatabaseBackend::Postgres => 2,
-            _ => 1,
-        }
-    }
-
     pub async fn close(self) -> Result<(), StoreError> {
         self.writes.close().await?;
         Ok(self.reads.close().await?)

@@ -31,6 +31,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the same question may be answered in a moment.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy | Self::TimedOut | Self::Unavailable(_))
+    }
+
     /// Whether the same rows could be refused again however often they are sent.
     pub(crate) fn is_about_the_rows(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::Corrupt(_))

@@ -4,6 +4,7 @@
 //! Payments are written in groups ([`PaymentWriter`]) and looked up in groups ([`PaymentLookup`]): throughput grows
 //! with load instead of collapsing on round trips and fsync.
 
+mod arrays;
 mod bulk;
 mod connect;
 mod deliveries;
@@ -12,6 +13,7 @@ mod entities;
 mod error;
 mod events;
 mod exchanges;
+mod link;
 mod list_imports;
 mod lists;
 mod log_writer;

@@ -1,14 +1,17 @@
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, MerchantId, PaymentKey};
-use sea_orm::TransactionTrait;
+use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::{DatabaseConnection, TransactionTrait};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use crate::arrays;
 use crate::bulk::{self, OnConflict};
 use crate::entities::{deliveries, events, exchanges, registrations};
+use crate::link::{Lane, Link};
 use crate::supervise::keep_running;
 use crate::{NewEvent, NewExchange, Store, StoreError};
 
@@ -102,18 +105,19 @@ impl LogWriter {
 }
 
 async fn run(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>) {
+    let mut link = Link::of(&store.writes);
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while entries.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
         let (rows, flushes) = Rows::of(group.drain(..));
-        write_all(&store, rows).await;
+        write_all(&mut link, rows).await;
         for flush in flushes {
             let _ = flush.send(());
         }
     }
 }
 
-async fn write_all(store: &Store, rows: Rows) {
-    let Err(error) = write_patiently(store, &rows).await else {
+async fn write_all(link: &mut Link, rows: Rows) {
+    let Err(error) = write_patiently(link, &rows).await else {
         return;
     };
     if rows.count() == 1 {
@@ -123,16 +127,16 @@ async fn write_all(store: &Store, rows: Rows) {
     // One row that the database refuses must not take its neighbours down.
     tracing::warn!(%error, entries = rows.count(), "a group of log entries was refused; writing them one by one");
     for single in rows.singles() {
-        if let Err(error) = write_patiently(store, &single).await {
+        if let Err(error) = write_patiently(link, &single).await {
             tracing::error!(%error, "the database refused a log entry");
         }
     }
 }
 
 /// Fails only when the rows themselves are refused, or are too many.
-async fn write_patiently(store: &Store, rows: &Rows) -> Result<(), StoreError> {
+async fn write_patiently(link: &mut Link, rows: &Rows) -> Result<(), StoreError> {
     for _ in 0..RETRIES_MAX {
-        match write(store, rows).await {
+        match write(link, rows).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_about_the_rows() => return Err(error),
             // Too much at once for the time there is: smaller groups may pass.
@@ -214,18 +218,47 @@ impl Rows {
     }
 }
 
-async fn write(store: &Store, rows: &Rows) -> Result<(), StoreError> {
-    match tokio::time::timeout(GROUP_TIMEOUT, write_rows(store, rows)).await {
+async fn write(link: &mut Link, rows: &Rows) -> Result<(), StoreError> {
+    match tokio::time::timeout(GROUP_TIMEOUT, write_rows(link, rows)).await {
         Ok(done) => done,
         Err(_) => Err(StoreError::TimedOut),
     }
 }
 
-async fn write_rows(store: &Store, rows: &Rows) -> Result<(), StoreError> {
+async fn write_rows(link: &mut Link, rows: &Rows) -> Result<(), StoreError> {
     if rows.count() == 0 {
         return Ok(());
     }
-    let transaction = store.writes.begin().await?;
+    match link {
+        Link::Postgres(lane) => insert_at_once(lane, rows).await,
+        Link::Sqlite(connection) => insert_in_turn(connection, rows).await,
+    }
+}
+
+/// PostgreSQL: one statement, which is its own transaction.
+async fn insert_at_once(lane: &mut Lane, rows: &Rows) -> Result<(), StoreError> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        let newest = format!("ON CONFLICT {NEWEST_REGISTRATION}");
+        let (mut next, skip) = (1, "ON CONFLICT DO NOTHING");
+        format!(
+            "WITH r AS ({}), e AS ({}), d AS ({}) {}",
+            arrays::insert_part::<registrations::Entity>(&mut next, &newest),
+            arrays::insert_part::<events::Entity>(&mut next, skip),
+            arrays::insert_part::<deliveries::Entity>(&mut next, skip),
+            arrays::insert_part::<exchanges::Entity>(&mut next, ""),
+        )
+    });
+    let mut arguments = PgArguments::default();
+    arrays::bind::<registrations::Entity>(&mut arguments, &rows.registrations)?;
+    arrays::bind::<events::Entity>(&mut arguments, &rows.events)?;
+    arrays::bind::<deliveries::Entity>(&mut arguments, &rows.deliveries)?;
+    arrays::bind::<exchanges::Entity>(&mut arguments, &rows.exchanges)?;
+    lane.fetch(SQL.as_str(), arguments).await.map(drop)
+}
+
+/// SQLite: a statement for each table, in one transaction.
+async fn insert_in_turn(connection: &DatabaseConnection, rows: &Rows) -> Result<(), StoreError> {
+    let transaction = connection.begin().await?;
     let newest = OnConflict::Update(NEWEST_REGISTRATION);
     bulk::insert::<registrations::Entity, _>(&transaction, &rows.registrations, newest, None).await?;
     bulk::insert::<events::Entity, _>(&transaction, &rows.events, OnConflict::Skip, None).await?;

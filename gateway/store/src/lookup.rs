@@ -3,11 +3,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugin_sdk::{ConnectionId, PaymentKey};
-use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, FromQueryResult, Iden, Iterable, Statement};
+use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, EntityTrait, FromQueryResult, Iden, Iterable, QueryResult,
+    Statement,
+};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use crate::arrays;
 use crate::bulk::json_parameter;
 use crate::entities::{payments, registrations};
+use crate::link::{Lane, Link};
 use crate::merchants::read_id;
 use crate::supervise::keep_running;
 use crate::{Payment, Registration, Store, StoreError};
@@ -51,13 +57,8 @@ impl PaymentLookup {
     #[must_use]
     pub fn start(store: &Store) -> Self {
         let (queue, questions) = mpsc::channel(QUEUE_SIZE_MAX);
-        let questions = Arc::new(Mutex::new(questions));
-        for _ in 0..store.write_lanes() {
-            let (store, questions) = (store.clone(), Arc::clone(&questions));
-            keep_running("payment lookup", move || {
-                run_lane(store.clone(), Arc::clone(&questions))
-            });
-        }
+        let (store, questions) = (store.clone(), Arc::new(Mutex::new(questions)));
+        keep_running("payment lookup", move || run(store.clone(), Arc::clone(&questions)));
         Self { queue }
     }
 
@@ -80,14 +81,15 @@ impl PaymentLookup {
     }
 }
 
-async fn run_lane(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
+async fn run(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
+    let mut link = Link::of(&store.reads);
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while questions.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
         group.retain(|question| !question.reply.is_closed());
         if group.is_empty() {
             continue;
         }
-        let answers = match tokio::time::timeout(QUERY_TIMEOUT, ask(&store, &group)).await {
+        let answers = match tokio::time::timeout(QUERY_TIMEOUT, ask(&mut link, &group)).await {
             Ok(answers) => answers,
             Err(_) => Err(StoreError::TimedOut),
         };
@@ -114,13 +116,13 @@ async fn run_lane(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>)
 
 type Known = HashMap<(ConnectionId, PaymentKey), KnownPayment>;
 
-async fn ask(store: &Store, group: &[Question]) -> Result<Known, StoreError> {
+async fn ask(link: &mut Link, group: &[Question]) -> Result<Known, StoreError> {
     let keys: Vec<_> = group
         .iter()
         .map(|question| (question.connection, question.key.clone()))
         .collect();
     let mut known = Known::new();
-    for payment in payments_by_keys(&store.reads, &keys).await? {
+    for payment in payments_by_keys(link, &keys).await? {
         let key = (payment.connection_id, payment.key.clone());
         known.entry(key).or_default().payment = Some(payment);
     }
@@ -129,7 +131,7 @@ async fn ask(store: &Store, group: &[Question]) -> Result<Known, StoreError> {
         .filter(|question| question.wanted == Wanted::PaymentAndRegistration)
         .map(|question| (question.connection, question.key.clone()))
         .collect();
-    for registration in registrations_by_keys(&store.reads, &keys).await? {
+    for registration in registrations_by_keys(link, &keys).await? {
         let key = (registration.connection_id, registration.key.clone());
         known.entry(key).or_default().registration = Some(registration);
     }
@@ -137,10 +139,10 @@ async fn ask(store: &Store, group: &[Question]) -> Result<Known, StoreError> {
 }
 
 pub(crate) async fn payments_by_keys(
-    connection: &impl ConnectionTrait,
+    link: &mut Link,
     keys: &[(ConnectionId, PaymentKey)],
 ) -> Result<Vec<Payment>, StoreError> {
-    rows_by_keys::<payments::Entity>(connection, keys)
+    rows_by_keys::<payments::Entity>(link, keys)
         .await?
         .into_iter()
         .map(Payment::read)
@@ -148,10 +150,10 @@ pub(crate) async fn payments_by_keys(
 }
 
 async fn registrations_by_keys(
-    connection: &impl ConnectionTrait,
+    link: &mut Link,
     keys: &[(ConnectionId, PaymentKey)],
 ) -> Result<Vec<Registration>, StoreError> {
-    let rows = rows_by_keys::<registrations::Entity>(connection, keys).await?;
+    let rows = rows_by_keys::<registrations::Entity>(link, keys).await?;
     rows.into_iter()
         .map(|row| {
             Ok(Registration {
@@ -171,36 +173,12 @@ async fn registrations_by_keys(
 
 /// Rows of a table that is keyed by connection and network key.
 async fn rows_by_keys<E: EntityTrait>(
-    connection: &impl ConnectionTrait,
+    link: &mut Link,
     keys: &[(ConnectionId, PaymentKey)],
 ) -> Result<Vec<E::Model>, StoreError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let backend = connection.get_database_backend();
-    let table = E::default().table_name().to_owned();
-    // Named, so that a prepared statement survives a column that a newer version adds.
-    let columns: Vec<String> = E::Column::iter()
-        .map(|column| format!("found.{}", column.to_string()))
-        .collect();
-    let columns = columns.join(", ");
-    // One probe of the unique index for each key, however small the planner believes the table to be.
-    let sql = match backend {
-        DatabaseBackend::Postgres => format!(
-            "SELECT {columns} FROM json_to_recordset(CAST($1 AS json)) AS wanted(connection text, key1 text, key2 text)
-             CROSS JOIN LATERAL (
-                 SELECT * FROM {table} t
-                 WHERE t.connection_id = wanted.connection AND t.key1 = wanted.key1 AND t.key2 = wanted.key2
-                 LIMIT 1
-             ) AS found"
-        ),
-        _ => format!(
-            "SELECT {columns} FROM json_each($1) AS wanted CROSS JOIN {table} AS found
-             WHERE found.connection_id = json_extract(wanted.value, '$.connection')
-               AND found.key1 = json_extract(wanted.value, '$.key1')
-               AND found.key2 = json_extract(wanted.value, '$.key2')"
-        ),
-    };
     let mut wanted: Vec<_> = keys
         .iter()
         .map(|(connection, key)| WantedKey {
@@ -211,11 +189,63 @@ async fn rows_by_keys<E: EntityTrait>(
         .collect();
     wanted.sort();
     wanted.dedup();
-    let statement = Statement::from_sql_and_values(backend, sql, [json_parameter(&wanted)?]);
-    let rows = connection.query_all_raw(statement).await?;
+    let rows = match link {
+        Link::Postgres(lane) => from_postgres::<E>(lane, &wanted).await?,
+        Link::Sqlite(connection) => from_sqlite::<E>(connection, &wanted).await?,
+    };
     rows.iter()
         .map(|row| E::Model::from_query_result(row, "").map_err(StoreError::from))
         .collect()
+}
+
+async fn from_postgres<E: EntityTrait>(
+    lane: &mut Lane,
+    wanted: &[WantedKey<'_>],
+) -> Result<Vec<QueryResult>, StoreError> {
+    // One probe of the unique index for each key, however small the planner believes the table to be.
+    let sql = format!(
+        "SELECT {} FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS text[])) AS wanted(connection, key1, key2)
+         CROSS JOIN LATERAL (
+             SELECT * FROM {} t
+             WHERE t.connection_id = wanted.connection AND t.key1 = wanted.key1 AND t.key2 = wanted.key2
+             LIMIT 1
+         ) AS found",
+        columns_of_found::<E>(),
+        E::default().table_name(),
+    );
+    let mut arguments = PgArguments::default();
+    let connections = wanted.iter().map(|wanted| wanted.connection.clone());
+    let first = wanted.iter().map(|wanted| arrays::storable(wanted.key1.to_owned()));
+    let second = wanted.iter().map(|wanted| arrays::storable(wanted.key2.to_owned()));
+    arrays::add(&mut arguments, connections.collect::<Vec<_>>())?;
+    arrays::add(&mut arguments, first.collect::<Vec<_>>())?;
+    arrays::add(&mut arguments, second.collect::<Vec<_>>())?;
+    let rows = lane.fetch(sql, arguments).await?;
+    Ok(rows.into_iter().map(QueryResult::from).collect())
+}
+
+async fn from_sqlite<E: EntityTrait>(
+    connection: &DatabaseConnection,
+    wanted: &[WantedKey<'_>],
+) -> Result<Vec<QueryResult>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM json_each($1) AS wanted CROSS JOIN {} AS found
+         WHERE found.connection_id = json_extract(wanted.value, '$.connection')
+           AND found.key1 = json_extract(wanted.value, '$.key1')
+           AND found.key2 = json_extract(wanted.value, '$.key2')",
+        columns_of_found::<E>(),
+        E::default().table_name(),
+    );
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Sqlite, sql, [json_parameter(&wanted)?]);
+    Ok(connection.query_all_raw(statement).await?)
+}
+
+/// Named, so that a prepared statement survives a column that a newer version adds.
+fn columns_of_found<E: EntityTrait>() -> String {
+    let columns: Vec<String> = E::Column::iter()
+        .map(|column| format!("found.{}", column.to_string()))
+        .collect();
+    columns.join(", ")
 }
 
 #[derive(serde::Serialize, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,13 +1,17 @@
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use plugin_sdk::{ConnectionId, PaymentKey};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, TransactionTrait};
+
+use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::{DatabaseConnection, QueryResult, TransactionTrait};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use crate::arrays;
 use crate::bulk::{self, OnConflict};
 use crate::entities::{deliveries, events, exchanges, operations, payments, velocity_marks};
+use crate::link::{Lane, Link};
 use crate::lookup::payments_by_keys;
 use crate::supervise::keep_running;
 use crate::{NewEvent, NewExchange, NewOperation, NewPayment, Payment, Store, StoreError, VelocityMark, velocity};
@@ -38,7 +42,7 @@ pub enum WriteOutcome {
     Existing(Box<Payment>),
 }
 
-/// Commits payments in groups: a lane takes all that wait and writes them as one transaction, so one fsync serves
+/// Commits payments in groups: it takes all that wait and writes them as one transaction, so one fsync serves
 /// many, and what arrives meanwhile makes the next group.
 #[derive(Clone)]
 pub struct PaymentWriter {
@@ -51,15 +55,12 @@ struct Job {
 }
 
 impl PaymentWriter {
-    /// Starts the lanes on the current runtime. They end when the last writer handle is dropped.
+    /// Starts on the current runtime; ends when the last writer handle is dropped.
     #[must_use]
     pub fn start(store: &Store) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_SIZE_MAX);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..store.write_lanes() {
-            let (store, jobs) = (store.clone(), Arc::clone(&jobs));
-            keep_running("payment writer", move || run_lane(store.clone(), Arc::clone(&jobs)));
-        }
+        let (store, jobs) = (store.clone(), Arc::new(Mutex::new(jobs)));
+        keep_running("payment writer", move || run(store.clone(), Arc::clone(&jobs)));
         Self { queue }
     }
 
@@ -83,7 +84,8 @@ impl PaymentWriter {
     }
 }
 
-async fn run_lane(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
+async fn run(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
+    let mut link = Link::of(&store.writes);
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while jobs.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
         // Who has stopped waiting was told "try later"; then it is kinder not to credit behind its back.
@@ -92,7 +94,7 @@ async fn run_lane(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
             continue;
         }
         let writes: Vec<_> = group.iter().map(|job| Arc::clone(&job.write)).collect();
-        let outcomes = write_group(&store, &writes).await;
+        let outcomes = write_group(&mut link, &writes).await;
         for (job, outcome) in group.drain(..).zip(outcomes) {
             let _ = job.reply.send(outcome);
         }
@@ -100,15 +102,15 @@ async fn run_lane(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
 }
 
 /// One outcome for each write, in order.
-async fn write_group(store: &Store, writes: &[Arc<PaymentWrite>]) -> Vec<Result<WriteOutcome, StoreError>> {
-    match commit(store, writes).await {
+async fn write_group(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Vec<Result<WriteOutcome, StoreError>> {
+    match commit(link, writes).await {
         Ok(outcomes) => outcomes,
         // One row that the database refuses must not take its neighbours down.
         Err(error) if writes.len() > 1 && error.is_about_the_rows() => {
             tracing::warn!(%error, payments = writes.len(), "a group of payments was refused; writing them one by one");
             let mut outcomes = Vec::with_capacity(writes.len());
             for write in writes {
-                let alone = commit(store, std::slice::from_ref(write)).await;
+                let alone = commit(link, std::slice::from_ref(write)).await;
                 outcomes.push(alone.and_then(|mut outcome| outcome.pop().unwrap_or(Err(StoreError::TimedOut))));
             }
             outcomes
@@ -127,23 +129,23 @@ async fn write_group(store: &Store, writes: &[Arc<PaymentWrite>]) -> Vec<Result<
 /// What became of each write of a group that was committed, or why the group was not.
 type Outcomes = Result<Vec<Result<WriteOutcome, StoreError>>, StoreError>;
 
-async fn commit(store: &Store, writes: &[Arc<PaymentWrite>]) -> Outcomes {
-    match tokio::time::timeout(GROUP_TIMEOUT, commit_in_order(store, writes)).await {
+async fn commit(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Outcomes {
+    match tokio::time::timeout(GROUP_TIMEOUT, commit_in_order(link, writes)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(StoreError::TimedOut),
     }
 }
 
-async fn commit_in_order(store: &Store, writes: &[Arc<PaymentWrite>]) -> Outcomes {
-    // Two lanes or nodes that insert the same keys must take them in one order, or they would wait for each other.
+async fn commit_in_order(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Outcomes {
+    // Two nodes that insert the same keys must take them in one order, or they would wait for each other.
     let mut ordered: Vec<&PaymentWrite> = writes.iter().map(Arc::as_ref).collect();
     ordered.sort_by(|a, b| (a.payment.connection_id, &a.payment.key).cmp(&(b.payment.connection_id, &b.payment.key)));
     let rows = Rows::of(&ordered);
-    let stored = match store.backend() {
-        DatabaseBackend::Postgres => insert_at_once(&store.writes, &rows).await?,
-        _ => insert_in_turn(&store.writes, rows).await?,
+    let stored = match link {
+        Link::Postgres(lane) => insert_at_once(lane, &rows).await?,
+        Link::Sqlite(connection) => insert_in_turn(connection, rows).await?,
     };
-    let existing = read_existing(&store.writes, &ordered, &stored).await?;
+    let existing = read_existing(link, &ordered, &stored).await?;
     let outcomes = writes.iter().map(|write| {
         if stored.contains(&write.payment.id.to_string()) {
             return Ok(WriteOutcome::Stored);
@@ -203,33 +205,43 @@ impl Rows {
 
 /// PostgreSQL: one statement, which is its own transaction, so a group costs one round trip. What follows from a payment
 /// is inserted only if the payment was.
-async fn insert_at_once(connection: &DatabaseConnection, rows: &Rows) -> Result<HashSet<String>, StoreError> {
-    let with_payment = "WHERE new.payment_id IN (SELECT id FROM stored)";
-    let marks = velocity::insert_part(&rows.marks, 6, with_payment);
-    let sql = format!(
-        "WITH stored AS ({}), o AS ({}), e AS ({}), d AS ({}), x AS ({}){marks} SELECT id FROM stored",
-        bulk::insert_part::<payments::Entity>(1, "ON CONFLICT DO NOTHING RETURNING id"),
-        bulk::insert_part::<operations::Entity>(2, with_payment),
-        bulk::insert_part::<events::Entity>(3, with_payment),
-        bulk::insert_part::<deliveries::Entity>(4, with_payment),
-        bulk::insert_part::<exchanges::Entity>(5, with_payment),
-    );
-    let mut values = vec![
-        bulk::json_parameter(&rows.payments)?,
-        bulk::json_parameter(&rows.operations)?,
-        bulk::json_parameter(&rows.events)?,
-        bulk::json_parameter(&rows.deliveries)?,
-        bulk::json_parameter(&rows.exchanges)?,
-    ];
-    if !rows.marks.is_empty() {
-        values.push(bulk::json_parameter(&rows.marks)?);
-    }
-    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    let stored = connection.query_all_raw(statement).await?;
+async fn insert_at_once(lane: &mut Lane, rows: &Rows) -> Result<HashSet<String>, StoreError> {
+    static SQL: LazyLock<String> = LazyLock::new(|| insert_sql(""));
+    // Payments without marks cost what they did.
+    static SQL_WITH_MARKS: LazyLock<String> = LazyLock::new(|| insert_sql(", v AS ({marks})"));
+    let mut arguments = PgArguments::default();
+    arrays::bind::<payments::Entity>(&mut arguments, &rows.payments)?;
+    arrays::bind::<operations::Entity>(&mut arguments, &rows.operations)?;
+    arrays::bind::<events::Entity>(&mut arguments, &rows.events)?;
+    arrays::bind::<deliveries::Entity>(&mut arguments, &rows.deliveries)?;
+    arrays::bind::<exchanges::Entity>(&mut arguments, &rows.exchanges)?;
+    let sql = if rows.marks.is_empty() {
+        &SQL
+    } else {
+        arrays::bind::<velocity_marks::Entity>(&mut arguments, &rows.marks)?;
+        &SQL_WITH_MARKS
+    };
+    let stored = lane.fetch(sql.as_str(), arguments).await?;
     stored
-        .iter()
-        .map(|row| row.try_get_by_index(0).map_err(StoreError::from))
+        .into_iter()
+        .map(|row| Ok(QueryResult::from(row).try_get_by_index(0)?))
         .collect()
+}
+
+/// `more` follows the parts of all payments; `{marks}` in it is the part of the marks.
+fn insert_sql(more: &str) -> String {
+    let with_payment = "WHERE new.payment_id IN (SELECT id FROM stored)";
+    let mut next = 1;
+    let sql = format!(
+        "WITH stored AS ({}), o AS ({}), e AS ({}), d AS ({}), x AS ({}){more} SELECT id FROM stored",
+        arrays::insert_part::<payments::Entity>(&mut next, "ON CONFLICT DO NOTHING RETURNING id"),
+        arrays::insert_part::<operations::Entity>(&mut next, with_payment),
+        arrays::insert_part::<events::Entity>(&mut next, with_payment),
+        arrays::insert_part::<deliveries::Entity>(&mut next, with_payment),
+        arrays::insert_part::<exchanges::Entity>(&mut next, with_payment),
+    );
+    let marks = arrays::insert_part::<velocity_marks::Entity>(&mut next, with_payment);
+    sql.replace("{marks}", &marks)
 }
 
 /// SQLite: a statement for each table, in one transaction.
@@ -250,7 +262,7 @@ async fn insert_in_turn(connection: &DatabaseConnection, mut rows: Rows) -> Resu
 }
 
 async fn read_existing(
-    connection: &DatabaseConnection,
+    link: &mut Link,
     writes: &[&PaymentWrite],
     stored: &HashSet<String>,
 ) -> Result<HashMap<(ConnectionId, PaymentKey), Payment>, StoreError> {
@@ -259,7 +271,7 @@ async fn read_existing(
         .filter(|write| !stored.contains(&write.payment.id.to_string()))
         .map(|write| key_of(write))
         .collect();
-    let payments = payments_by_keys(connection, &keys).await?;
+    let payments = payments_by_keys(link, &keys).await?;
     Ok(payments
         .into_iter()
         .map(|payment| ((payment.connection_id, payment.key.clone()), payment))

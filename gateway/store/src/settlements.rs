@@ -10,6 +10,7 @@ use sea_orm::{
 
 use crate::bulk::{self, OnConflict};
 use crate::entities::{connections, payments, settlement_files, settlement_rows};
+use crate::link::Link;
 use crate::lookup::payments_by_keys;
 use crate::merchants::read_id;
 use crate::{Cursor, Page, Payment, PaymentStatus, Store, StoreError};
@@ -121,7 +122,12 @@ impl Store {
             return self.summary(new.merchant_id, SettlementFile::read(row)?, true).await;
         }
         let file = insert_file(&transaction, new, now).await?;
-        let writer = RowWriter { new, file: &file, now };
+        let writer = RowWriter {
+            store: self,
+            new,
+            file: &file,
+            now,
+        };
         for chunk in new.settlement.rows.chunks(CHUNK_SIZE) {
             writer.insert_theirs(&transaction, chunk).await?;
         }
@@ -261,6 +267,7 @@ async fn insert_file(
 
 /// Turns compared payments into rows of one file.
 struct RowWriter<'a> {
+    store: &'a Store,
     new: &'a NewSettlement,
     file: &'a SettlementFile,
     now: DateTime<Utc>,
@@ -276,7 +283,7 @@ impl RowWriter<'_> {
             .iter()
             .map(|row| (self.new.connection_id, row.key.clone()))
             .collect();
-        let ours: HashMap<PaymentKey, Payment> = payments_by_keys(transaction, &keys)
+        let ours: HashMap<PaymentKey, Payment> = payments_by_keys(&mut Link::of(&self.store.reads), &keys)
             .await?
             .into_iter()
             .map(|payment| (payment.key.clone(), payment))

@@ -15,7 +15,6 @@ use chrono::{DateTime, Utc};
 use plugin_sdk::{MerchantId, Money};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, TransactionTrait};
 
-use crate::bulk;
 use crate::entities::velocity_marks;
 use crate::payments::read_currency;
 use crate::{PaymentStatus, PaymentWrite, Store, StoreError};
@@ -260,16 +259,4 @@ pub(crate) fn rows_of(write: &PaymentWrite) -> Vec<velocity_marks::Model> {
         sum_minor: payment.amount.minor(),
     });
     rows.collect()
-}
-
-/// For PostgreSQL: the part of the payments' statement that writes the marks in parameter `parameter`; nothing when
-/// there are none, so that payments without marks cost what they did.
-pub(crate) fn insert_part(marks: &[velocity_marks::Model], parameter: usize, rest: &str) -> String {
-    if marks.is_empty() {
-        return String::new();
-    }
-    format!(
-        ", v AS ({})",
-        bulk::insert_part::<velocity_marks::Entity>(parameter, rest)
-    )
 }

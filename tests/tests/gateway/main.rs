@@ -5,6 +5,8 @@ mod cli;
 mod configuration;
 mod conformance;
 mod container;
+mod demo;
+mod front_door;
 mod kills;
 mod ledger;
 mod lists;

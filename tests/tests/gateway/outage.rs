@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use e2e::Backend::Sqlite;
-use e2e::{Answer, Kiosk, PostgresServer, TestDatabase, soon};
+use e2e::{Answer, Cable, Gateway, Kiosk, PostgresServer, TestDatabase, soon};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
@@ -108,6 +108,67 @@ async fn postgresql_dies_under_load() {
         ledger.send(&stage.kiosk(), numbers.clone()).await;
         ledger.assert_books_agree(&stage, 0..numbers.end).await;
     }
+}
+
+/// A node that has just heard of a change, and not yet been asked for the merchant, still knows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_just_before_the_outage_costs_nobody_the_protocol() {
+    let mut server = PostgresServer::start();
+    let stage = stage_on(&server).await;
+    let login = json!({"auth": "basic"});
+    let basic = json!({"config": crate::stage::open(login), "basic": {"login": "qiwi", "password": "secret"}});
+    stage
+        .admin()
+        .patch("/admin/v1/merchants/acme/connections/terminal", &basic)
+        .await;
+    let kiosk = Kiosk::new(stage.gateway.public, "/payment").with_login("qiwi", "secret");
+    soon("the login", async || {
+        (kiosk.check("1", KNOWN, "1.00").await.status == 200).then_some(())
+    })
+    .await;
+
+    let served = config_version(&stage.gateway).await;
+    let name = json!({"name": "Acme Telecom and Sons"});
+    stage.admin().patch("/admin/v1/merchants/acme", &name).await;
+    soon("the node hears of the change", async || {
+        (config_version(&stage.gateway).await > served).then_some(())
+    })
+    .await;
+    server.crash();
+    assert_eq!(timed(kiosk.check("2", KNOWN, "1.00")).await.result(), 1);
+    assert!([1, 90].contains(&timed(kiosk.pay("3", KNOWN, "1.00")).await.result()));
+}
+
+async fn config_version(gateway: &Gateway) -> f64 {
+    let metrics = reqwest::get(format!("http://{}/metrics", gateway.admin_address))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("tollgate_config_version "));
+    line.expect("the metric").parse().unwrap()
+}
+
+/// PostgreSQL commits and the answer is lost on the way: nobody may say "paid" or "refused" to that.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_a_commit_is_lost() {
+    let server = PostgresServer::start();
+    let cable = Cable::to(([127, 0, 0, 1], server.port()).into()).await;
+    let direct = TestDatabase::on_server(&server.base_url()).await;
+    let through = direct
+        .url()
+        .replace(&format!(":{}/", server.port()), &format!(":{}/", cable.address.port()));
+    let stage = Stage::on(direct, json!({}), &[("TOLLGATE_DATABASE__URL", &through)]).await;
+    let kiosk = stage.kiosk();
+    assert_eq!(kiosk.pay("1", KNOWN, "10.45").await.result(), 0);
+    cable.lose_answers();
+    let unknown = timed(kiosk.pay("2", KNOWN, "10.45")).await;
+    assert!([1, 90].contains(&unknown.result()), "{unknown:?}");
+    cable.mend();
+    pay_at_last(&stage, &["1".to_owned(), "2".to_owned()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ mod terminal;
 mod webhook;
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -185,12 +186,11 @@ fn say_json<T: Serialize>(answer: &T) -> Result<(), Failure> {
     Ok(())
 }
 
-#[allow(clippy::print_stdout)]
+/// Whoever read us may have gone (`tollgate demo | head`); that must not end a gateway.
 fn say(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-#[allow(clippy::print_stderr)]
 fn say_error(failure: &Failure) {
-    eprintln!("tollgate: {failure}");
+    let _ = writeln!(std::io::stderr().lock(), "tollgate: {failure}");
 }

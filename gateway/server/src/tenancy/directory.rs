@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use moka::future::Cache;
 use plugin_sdk::{ConfigError, ConnectionId, InboundConnection};
 use rules::{Engine, Program};
@@ -64,11 +65,21 @@ pub struct Directory {
     plugins: Plugins,
     engine: Engine,
     tenants: Cache<String, Option<Arc<BoundTenant>>>,
+    /// What each Basic login named when it was last looked up.
+    logins: moka::sync::Cache<String, LoginEntry>,
     /// The newest form of each connection with a login.
     proven: moka::sync::Cache<ConnectionId, Arc<BoundConnection>>,
     /// Turns to ask the database: what strangers ask for must not take the connections of those who pay.
     loads: Arc<Semaphore>,
     seen: Arc<Seen>,
+}
+
+/// Merchant and connection that a login names, if it names one.
+#[derive(Clone)]
+struct LoginEntry {
+    /// [`Seen::changes`] when it was looked up: true for as long as nothing changed.
+    changes: u64,
+    names: Option<(String, String)>,
 }
 
 /// What the watch has seen of the database.
@@ -79,11 +90,19 @@ struct Seen {
     changes: AtomicU64,
 }
 
+impl Seen {
+    fn serve(&self, version: i64) {
+        self.version.store(version, Ordering::SeqCst);
+        metrics::gauge!("tollgate_config_version").set(version as f64);
+    }
+}
+
 impl Directory {
     pub async fn new(store: Store, plugins: Plugins, engine: Engine) -> Result<Self, StoreError> {
         let seen = Seen::default();
-        seen.version.store(store.config_version().await?, Ordering::SeqCst);
+        seen.serve(store.config_version().await?);
         let tenants = Cache::builder().max_capacity(TENANTS_MAX).build();
+        let logins = moka::sync::Cache::builder().max_capacity(TENANTS_MAX).build();
         let proven = moka::sync::Cache::builder().max_capacity(TENANTS_MAX).build();
         let loads = Arc::new(Semaphore::new(LOADS_AT_ONCE));
         Ok(Self {
@@ -91,6 +110,7 @@ impl Directory {
             plugins,
             engine,
             tenants,
+            logins,
             proven,
             loads,
             seen: Arc::new(seen),
@@ -124,10 +144,7 @@ impl Directory {
 
     /// The one connection, over all merchants, that this Basic login names.
     pub async fn by_login(&self, login: &str) -> Result<Option<(Arc<BoundTenant>, Arc<BoundConnection>)>, StoreError> {
-        let found = {
-            let _turn = self.turn().await?;
-            self.store.connection_by_login(login).await?
-        };
+        let found = self.named_by(login).await?;
         let Some((merchant, connection)) = found else {
             return Ok(None);
         };
@@ -138,8 +155,38 @@ impl Directory {
         Ok(connection.map(|connection| (tenant, connection)))
     }
 
+    async fn named_by(&self, login: &str) -> Result<Option<(String, String)>, StoreError> {
+        let changes = self.seen.changes.load(Ordering::SeqCst);
+        let known = self.logins.get(login);
+        if let Some(known) = known.as_ref().filter(|known| known.changes == changes) {
+            return Ok(known.names.clone());
+        }
+        let names = async {
+            let _turn = self.turn().await?;
+            let names = tokio::time::timeout(LOAD_TIMEOUT, self.store.connection_by_login(login)).await;
+            names.map_err(|_| StoreError::TimedOut)?
+        };
+        match (names.await, known) {
+            (Ok(names), _) => {
+                let entry = LoginEntry {
+                    changes,
+                    names: names.clone(),
+                };
+                self.logins.insert(login.to_owned(), entry);
+                Ok(names)
+            }
+            // Who could pay before the database went away is still answered in its protocol.
+            (Err(error), Some(known)) if error.is_passing() => Ok(known.names),
+            (Err(error), _) => Err(error),
+        }
+    }
+
     async fn load(&self, slug: &str) -> Result<Option<Arc<BoundTenant>>, StoreError> {
         let _turn = self.turn().await?;
+        self.load_now(slug).await
+    }
+
+    async fn load_now(&self, slug: &str) -> Result<Option<Arc<BoundTenant>>, StoreError> {
         let tenant = tokio::time::timeout(LOAD_TIMEOUT, self.store.tenant(slug)).await;
         let tenant = tenant.map_err(|_| StoreError::TimedOut)??;
         Ok(tenant.map(|tenant| Arc::new(self.bind(tenant))))
@@ -210,19 +257,19 @@ impl Directory {
         }
     }
 
-    /// Forgets what changed in the database, for as long as the node runs.
+    /// Takes over what changed in the database, for as long as the node runs.
     pub async fn watch(self) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.forget_changed().await {
+            if let Err(error) = self.take_over_changed().await {
                 tracing::warn!(%error, "changes of configuration cannot be read; serving what is known");
             }
         }
     }
 
-    async fn forget_changed(&self) -> Result<(), StoreError> {
+    async fn take_over_changed(&self) -> Result<(), StoreError> {
         let seen = self.seen.version.load(Ordering::SeqCst);
         let changed = self.store.merchants_changed_since(seen, CHANGES_PER_QUESTION);
         let changed = tokio::time::timeout(LOAD_TIMEOUT, changed)
@@ -233,13 +280,25 @@ impl Directory {
         };
         self.seen.changes.fetch_add(1, Ordering::SeqCst);
         let changed: std::collections::HashSet<_> = changed.into_iter().map(|(id, _)| id).collect();
+        let mut stale = Vec::new();
         for (slug, tenant) in &self.tenants {
-            // A slug that named nobody may name somebody now.
-            if tenant.is_none_or(|tenant| changed.contains(&tenant.merchant.id)) {
-                self.tenants.invalidate(slug.as_ref()).await;
+            match tenant {
+                // A slug that named nobody may name somebody now.
+                None => self.tenants.invalidate(slug.as_ref()).await,
+                Some(tenant) if changed.contains(&tenant.merchant.id) => stale.push(slug),
+                Some(_) => {}
             }
         }
-        self.seen.version.store(newest, Ordering::SeqCst);
+        // The old form serves until the new one is there: if the database goes away in between, the networks are still
+        // answered in their protocol, and the next look tries again.
+        futures_util::stream::iter(stale.into_iter().map(Ok))
+            .try_for_each_concurrent(LOADS_AT_ONCE, async |slug| {
+                let fresh = self.load_now(&slug).await?;
+                self.tenants.insert(slug.as_ref().clone(), fresh).await;
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        self.seen.serve(newest);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use e2e::Backend::{self, Postgres, Sqlite};
 use futures_util::future::join_all;
 use plugin_sdk::PaymentId;
 use rstest::rstest;
+use sea_orm::ConnectionTrait;
 use store::{PaymentWriter, StoreError, WriteOutcome};
 
 use crate::world::World;
@@ -181,4 +182,42 @@ async fn a_number_is_never_used_again_after_a_restart(#[values(Sqlite, Postgres)
     world.store.clone().close().await.unwrap();
     let after = world.another_node().await.numbers().next().await.unwrap();
     assert!(after > before);
+}
+
+/// While the database takes nothing, the queue fills. What does not fit is refused at once and leaves no trace; what
+/// was taken in is stored when the database is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_fit_the_queue_is_refused_at_once() {
+    let world = World::new(Sqlite).await;
+    let writer = PaymentWriter::start(&world.store);
+    let mut writes = Vec::new();
+    for n in 0..5_000 {
+        writes.push(world.payment(&n.to_string(), &[]).await);
+    }
+    let intruder = world.database.connect().await;
+    intruder.execute_unprepared("BEGIN EXCLUSIVE").await.unwrap();
+    let trying: Vec<_> = writes
+        .into_iter()
+        .map(|write| {
+            let writer = writer.clone();
+            tokio::spawn(async move { writer.write(write).await })
+        })
+        .collect();
+    e2e::soon("a full queue", async || {
+        (trying.iter().any(tokio::task::JoinHandle::is_finished) && writer.waiting() > 4_000).then_some(())
+    })
+    .await;
+    intruder.execute_unprepared("ROLLBACK").await.unwrap();
+    let outcomes: Vec<_> = join_all(trying).await.into_iter().map(Result::unwrap).collect();
+    let busy = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Err(StoreError::Busy)))
+        .count();
+    let stored = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Ok(WriteOutcome::Stored)))
+        .count();
+    assert!(busy > 0);
+    assert_eq!(busy + stored, outcomes.len(), "{outcomes:?}");
+    assert_eq!(world.count("payments").await, i64::try_from(stored).unwrap());
 }
