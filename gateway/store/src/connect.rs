@@ -139,6 +139,12 @@ impl Store {
         }
     }
 
+    /// Whether all writes of the installation queue behind each other (SQLite).
+    #[must_use]
+    pub fn has_one_writer(&self) -> bool {
+        self.backend() == DatabaseBackend::Sqlite
+    }
+
     pub(crate) fn backend(&self) -> DatabaseBackend {
         self.writes.get_database_backend()
     }

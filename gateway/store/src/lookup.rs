@@ -236,7 +236,7 @@ async fn from_sqlite<E: EntityTrait>(
         columns_of_found::<E>(),
         E::default().table_name(),
     );
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Sqlite, sql, [json_parameter(&wanted)?]);
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Sqlite, sql, [json_parameter(wanted)?]);
     Ok(connection.query_all_raw(statement).await?)
 }
 

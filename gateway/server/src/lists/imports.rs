@@ -36,8 +36,10 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long a batch is tried again while the database does not take it. Shorter than the lease.
 const PATIENCE: Duration = Duration::from_secs(8);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
-/// Payments share the database's one writer (SQLite): no batch shall keep them waiting for longer.
-const BATCH_TIME: Duration = Duration::from_millis(25);
+/// Payments share SQLite's one writer: no batch shall keep them waiting for longer.
+const BATCH_TIME_ONE_WRITER: Duration = Duration::from_millis(25);
+/// Where writers do not wait for each other, a batch may be worth its round trips.
+const BATCH_TIME: Duration = Duration::from_millis(250);
 /// Rows of the first batch, of the smallest and of the largest.
 const BATCH_ROWS: usize = 500;
 const BATCH_ROWS_MIN: usize = 50;
@@ -260,6 +262,10 @@ impl Imports {
     ) -> Result<List, Failure> {
         let mut progress = self.progress(import, shared);
         let (mut bytes, mut rows) = (0, BATCH_ROWS);
+        let batch_time = match self.book.store.has_one_writer() {
+            true => BATCH_TIME_ONE_WRITER,
+            false => BATCH_TIME,
+        };
         loop {
             let next = tokio::task::spawn_blocking(move || {
                 let batch = sorted.next_batch(rows);
@@ -280,7 +286,7 @@ impl Imports {
                 .await?;
             let began = Instant::now();
             self.append(import, &batch, progress).await?;
-            rows = next_batch_rows(rows, began.elapsed());
+            rows = next_batch_rows(rows, batch_time, began.elapsed());
         }
         progress.rows_repeated = i64::try_from(sorted.repeated()).unwrap_or(i64::MAX);
         self.swap(import, progress, bytes, quota).await
@@ -396,10 +402,10 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     }
 }
 
-fn next_batch_rows(rows: usize, took: Duration) -> usize {
-    let next = if took > BATCH_TIME * 2 {
+fn next_batch_rows(rows: usize, aim: Duration, took: Duration) -> usize {
+    let next = if took > aim * 2 {
         rows / 2
-    } else if took < BATCH_TIME {
+    } else if took < aim {
         rows + rows / 2
     } else {
         rows
@@ -476,10 +482,10 @@ mod tests {
 
     #[test]
     fn batches_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
-        assert_eq!(next_batch_rows(500, BATCH_TIME / 2), 750);
-        assert_eq!(next_batch_rows(500, BATCH_TIME), 500);
-        assert_eq!(next_batch_rows(500, BATCH_TIME * 3), 250);
-        assert_eq!(next_batch_rows(BATCH_ROWS_MAX, BATCH_TIME / 2), BATCH_ROWS_MAX);
-        assert_eq!(next_batch_rows(BATCH_ROWS_MIN, BATCH_TIME * 9), BATCH_ROWS_MIN);
+        assert_eq!(next_batch_rows(500, BATCH_TIME, BATCH_TIME / 2), 750);
+        assert_eq!(next_batch_rows(500, BATCH_TIME, BATCH_TIME), 500);
+        assert_eq!(next_batch_rows(500, BATCH_TIME, BATCH_TIME * 3), 250);
+        assert_eq!(next_batch_rows(BATCH_ROWS_MAX, BATCH_TIME, BATCH_TIME / 2), BATCH_ROWS_MAX);
+        assert_eq!(next_batch_rows(BATCH_ROWS_MIN, BATCH_TIME, BATCH_TIME * 9), BATCH_ROWS_MIN);
     }
 }
