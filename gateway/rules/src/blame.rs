@@ -3,6 +3,7 @@
 use std::fmt;
 
 use mlua::{Error as LuaError, Lua};
+use serde::{Deserialize, Serialize};
 
 use crate::limits::ERROR_FRAMES;
 
@@ -13,9 +14,10 @@ pub(crate) const CHUNK_PREFIX: &str = "rules ";
 const SEARCHED_LEVELS: usize = 64;
 
 /// A function of the script on the stack when it failed, innermost first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// `None` for the script's main part and for functions without a name.
+    #[serde(default)]
     pub function: Option<String>,
     pub line: u32,
 }

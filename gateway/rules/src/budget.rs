@@ -1,18 +1,20 @@
 use std::cell::{Cell, RefCell};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mlua::{Error as LuaError, Lua, Result as LuaResult, VmState};
 
-use crate::Limits;
 use crate::blame::{self, Frame};
-use crate::limits::{MEMORY_AT_ONCE_BYTES, STEPS_BETWEEN_LOOKS};
+use crate::error::ErrorKind;
+use crate::limits::{CallLimits, MEMORY_AT_ONCE_BYTES, STEPS_BETWEEN_LOOKS};
 
 /// Why a script was stopped from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stop {
     Steps,
     Time,
     Memory,
+    /// A question to the host has no answer, and without it there is no decision.
+    Host(ErrorKind, String),
 }
 
 /// What the running call may still use. One per VM, not per thread: calls of several VMs interleave on a thread.
@@ -23,33 +25,67 @@ pub(crate) struct Budget {
     granted: Cell<u32>,
     memory: Cell<usize>,
     spent: Cell<u32>,
-    until: Cell<Option<Instant>>,
-    stopped: Cell<Option<Stop>>,
+    /// While the script runs: since when, and until when it may.
+    running: Cell<Option<Running>>,
+    /// What it has run before.
+    ran: Cell<Duration>,
+    own_cpu: Cell<Duration>,
+    most_memory: Cell<usize>,
+    stopped: RefCell<Option<Stop>>,
     stopped_at: RefCell<Vec<Frame>>,
     #[cfg(test)]
     gap: tests::Gap,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    since: Instant,
+    until: Instant,
+}
+
 impl Budget {
-    pub(crate) fn arm(&self, limits: &Limits) {
+    pub(crate) fn arm(&self, limits: &CallLimits) {
         self.granted.set(limits.steps);
         self.memory.set(limits.memory_bytes);
         self.spent.set(0);
-        self.until.set(Some(Instant::now() + limits.own_cpu));
-        self.stopped.set(None);
-        #[cfg(test)]
-        self.gap.start();
+        self.own_cpu.set(limits.own_cpu);
+        self.ran.set(Duration::ZERO);
+        self.most_memory.set(0);
+        self.stopped.take();
         self.stopped_at.borrow_mut().clear();
+        self.go_on();
     }
 
     pub(crate) fn disarm(&self) {
+        self.pause();
         self.granted.set(0);
-        self.until.set(None);
+    }
+
+    /// While a host function waits, the script's own time stands still.
+    pub(crate) fn pause(&self) {
+        if let Some(running) = self.running.take() {
+            self.ran.set(self.ran.get() + running.since.elapsed());
+        }
+    }
+
+    pub(crate) fn go_on(&self) {
+        let since = Instant::now();
+        let until = since + self.own_cpu.get().saturating_sub(self.ran.get());
+        self.running.set(Some(Running { since, until }));
+        #[cfg(test)]
+        self.gap.pause();
+    }
+
+    /// Own time of the call, once it is paused or over.
+    pub(crate) fn ran(&self) -> Duration {
+        self.ran.get()
     }
 
     /// Lets the script take only so much memory until the next look at it.
     pub(crate) fn leash(&self, lua: &Lua) -> LuaResult<()> {
-        lua.set_memory_limit(self.memory.get().min(lua.used_memory() + MEMORY_AT_ONCE_BYTES))
+        let used = lua.used_memory();
+        self.note_memory(used);
+        lua.set_memory_limit(self.memory.get().min(used + MEMORY_AT_ONCE_BYTES))
             .map(drop)
     }
 
@@ -58,7 +94,7 @@ impl Budget {
     pub(crate) fn tick(&self, lua: &Lua) -> LuaResult<VmState> {
         #[cfg(test)]
         self.gap.step();
-        if self.stopped.get().is_some() {
+        if self.is_stopped() {
             return Err(Self::error());
         }
         let spent = self.spent.get() + 1;
@@ -67,29 +103,62 @@ impl Budget {
         }
         self.spent.set(spent);
         if spent.is_multiple_of(STEPS_BETWEEN_LOOKS) {
-            if self.until.get().is_none_or(|until| Instant::now() >= until) {
-                return Err(self.stop(lua, Stop::Time));
-            }
-            self.leash(lua)?;
+            self.look(lua)?;
         }
         Ok(VmState::Continue)
     }
 
+    /// Counts work of a host function that a script caused, in steps.
+    pub(crate) fn charge(&self, lua: &Lua, steps: usize) -> LuaResult<()> {
+        if self.is_stopped() {
+            return Err(Self::error());
+        }
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        let spent = self.spent.get().saturating_add(steps);
+        if spent > self.granted.get() {
+            self.spent.set(self.granted.get());
+            return Err(self.stop(lua, Stop::Steps));
+        }
+        self.spent.set(spent);
+        self.look(lua)
+    }
+
+    fn look(&self, lua: &Lua) -> LuaResult<()> {
+        if self.running.get().is_none_or(|running| Instant::now() >= running.until) {
+            return Err(self.stop(lua, Stop::Time));
+        }
+        self.leash(lua)
+    }
+
     /// Ends the call: nothing of the script runs any more but its way out.
     pub(crate) fn stop(&self, lua: &Lua, why: Stop) -> LuaError {
-        if self.stopped.get().is_none() {
-            self.stopped.set(Some(why));
+        let mut stopped = self.stopped.borrow_mut();
+        if stopped.is_none() {
+            *stopped = Some(why);
             *self.stopped_at.borrow_mut() = blame::frames(lua);
         }
         Self::error()
     }
 
+    fn is_stopped(&self) -> bool {
+        self.stopped.borrow().is_some()
+    }
+
     pub(crate) fn stopped(&self) -> Option<Stop> {
-        self.stopped.get()
+        self.stopped.borrow().clone()
     }
 
     pub(crate) fn stopped_at(&self) -> Vec<Frame> {
         self.stopped_at.borrow().clone()
+    }
+
+    /// The most memory that the VM was seen to hold.
+    pub(crate) fn most_memory(&self) -> usize {
+        self.most_memory.get()
+    }
+
+    pub(crate) fn note_memory(&self, used: usize) {
+        self.most_memory.set(self.most_memory.get().max(used));
     }
 
     pub(crate) fn spent(&self) -> u32 {
@@ -112,8 +181,6 @@ impl Budget {
 /// Measures the time between steps.
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[derive(Debug, Default)]
@@ -123,8 +190,12 @@ mod tests {
     }
 
     impl Gap {
-        pub(super) fn start(&self) {
+        /// Until the next step no time counts.
+        pub(super) fn pause(&self) {
             self.last.set(None);
+        }
+
+        pub(super) fn reset(&self) {
             self.longest.take();
         }
 
@@ -136,6 +207,10 @@ mod tests {
     }
 
     impl Budget {
+        pub(crate) fn forget_gaps(&self) {
+            self.gap.reset();
+        }
+
         pub(crate) fn longest_gap(&self) -> Duration {
             self.gap.longest.get()
         }

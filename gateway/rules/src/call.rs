@@ -2,16 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use mlua::{Result as LuaResult, Table};
+use mlua::{Lua, Result as LuaResult, Table, Value};
+use serde::{Deserialize, Serialize};
 
-use crate::CheckRequest;
+use crate::asked::Asked;
 use crate::error::printable;
-use crate::limits::{LOG_LINE_BYTES, LOG_LINES};
+use crate::input::Input;
+use crate::limits::{CallLimits, LOG_LINE_BYTES, LOG_LINES};
 
 /// What a decision depends on besides its request. Recorded with it, so that a replay gives the same answer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallContext {
     pub now: DateTime<Utc>,
     /// Decides what `ctx.random` gives.
@@ -19,60 +22,85 @@ pub struct CallContext {
 }
 
 /// A line that the script logged: at most 200 bytes, control characters escaped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     pub text: String,
     /// The line of the script that logged it.
+    #[serde(default)]
     pub line: Option<u32>,
 }
 
 /// What host functions need of the running call. One per VM, reset before each call.
 pub(crate) struct CallState {
-    request: RefCell<Option<Rc<CheckRequest>>>,
-    /// `request.extras` as a table, built when first asked for: most scripts never look.
+    input: RefCell<Option<Arc<Input>>>,
+    /// `extras` as a table and an event's `data`, built when first asked for: most scripts never look.
     extras: RefCell<Option<Table>>,
+    data: RefCell<Option<Value>>,
     now: Cell<DateTime<Utc>>,
     random: Cell<u64>,
     log: RefCell<Vec<LogLine>>,
     log_dropped: Cell<u32>,
     pub(crate) answers: Cell<u32>,
+    /// Where the handler starts, for what can be blamed on no line of it.
+    pub(crate) handler_line: Cell<Option<u32>>,
+    pub(crate) asked: Asked,
 }
 
 impl CallState {
     pub(crate) fn new() -> Self {
         Self {
-            request: RefCell::default(),
+            input: RefCell::default(),
             extras: RefCell::default(),
+            data: RefCell::default(),
             now: Cell::new(DateTime::UNIX_EPOCH),
             random: Cell::new(0),
             log: RefCell::default(),
             log_dropped: Cell::new(0),
             answers: Cell::new(0),
+            handler_line: Cell::new(None),
+            asked: Asked::default(),
         }
     }
 
-    pub(crate) fn start(&self, request: &Rc<CheckRequest>, context: &CallContext) {
-        *self.request.borrow_mut() = Some(Rc::clone(request));
+    /// The call that a VM is in.
+    pub(crate) fn of(lua: &Lua) -> LuaResult<Rc<Self>> {
+        lua.app_data_ref::<Rc<Self>>()
+            .map(|call| Rc::clone(&call))
+            .ok_or_else(|| mlua::Error::runtime("no call runs in this VM"))
+    }
+
+    pub(crate) fn start(&self, input: &Arc<Input>, context: &CallContext, limits: &CallLimits) {
+        *self.input.borrow_mut() = Some(Arc::clone(input));
         self.now.set(context.now);
         self.random.set(context.seed);
         self.log.borrow_mut().clear();
         self.log_dropped.set(0);
         self.answers.set(0);
+        self.asked.start(limits);
     }
 
     pub(crate) fn finish(&self) {
-        self.request.take();
+        self.input.take();
         self.extras.take();
+        self.data.take();
     }
 
-    pub(crate) fn request(&self) -> Option<Rc<CheckRequest>> {
-        self.request.borrow().clone()
+    pub(crate) fn input(&self) -> Option<Arc<Input>> {
+        self.input.borrow().clone()
     }
 
     pub(crate) fn extras(&self, build: impl FnOnce() -> LuaResult<Table>) -> LuaResult<Table> {
         let mut kept = self.extras.borrow_mut();
         match &*kept {
             Some(table) => Ok(table.clone()),
+            None => Ok(kept.insert(build()?).clone()),
+        }
+    }
+
+    pub(crate) fn data(&self, build: impl FnOnce() -> LuaResult<Value>) -> LuaResult<Value> {
+        let mut kept = self.data.borrow_mut();
+        match &*kept {
+            Some(value) => Ok(value.clone()),
             None => Ok(kept.insert(build()?).clone()),
         }
     }

@@ -4,19 +4,17 @@ use std::rc::Rc;
 
 use aws_lc_rs::digest;
 use chrono::{Datelike, FixedOffset, Timelike};
-use mlua::{
-    Function, IntoLua, Lua, MetaMethod, MultiValue, Result as LuaResult, Table, UserData, UserDataFields,
-    UserDataMethods, Value,
-};
+use mlua::{AnyUserData, Function, IntoLua, Lua, MultiValue, Result as LuaResult, Table, Value};
 
 use crate::blame;
 use crate::call::CallState;
+use crate::fields::{View, argument, key_bytes, unknown_field, without_self};
 use crate::limits::HASH_KEY_BYTES;
 use crate::money::{kind_of, money_of, whole};
-use crate::request::rfc3339;
-use crate::view::{key_bytes, unknown_field};
+use crate::questions::{Questions, http, lists, velocity};
+use crate::views::rfc3339;
 
-const FIELDS: [&str; 5] = ["now", "time", "random", "hash", "log"];
+pub(crate) const CONTEXT_FIELDS: [&str; 8] = ["now", "time", "random", "hash", "log", "list", "velocity", "http"];
 
 /// The functions behind `ctx`, made once per VM.
 struct ContextFunctions {
@@ -24,16 +22,22 @@ struct ContextFunctions {
     random: Function,
     hash: Function,
     log: Function,
+    list: Function,
+    velocity: Function,
+    http: AnyUserData,
 }
 
 impl ContextFunctions {
-    fn new(lua: &Lua, call: &Rc<CallState>) -> LuaResult<Self> {
+    fn new(lua: &Lua, call: &Rc<CallState>, questions: &Questions) -> LuaResult<Self> {
         let [timed, drawn, logged] = [(); 3].map(|()| Rc::clone(call));
         Ok(Self {
             time: lua.create_function(move |lua, args| time(lua, &timed, args))?,
             random: lua.create_function(move |lua, args| random(lua, &drawn, args))?,
             hash: lua.create_function(hash)?,
             log: lua.create_function(move |lua, args| log(lua, &logged, args))?,
+            list: lists::function(lua, questions)?,
+            velocity: velocity::function(lua, questions)?,
+            http: http::object(lua, questions)?,
         })
     }
 }
@@ -45,52 +49,36 @@ pub(crate) struct ContextView {
 }
 
 impl ContextView {
-    pub(crate) fn new(lua: &Lua, call: &Rc<CallState>) -> LuaResult<Self> {
+    pub(crate) fn new(lua: &Lua, call: &Rc<CallState>, questions: &Questions) -> LuaResult<Self> {
         Ok(Self {
             call: Rc::clone(call),
-            functions: ContextFunctions::new(lua, call)?,
+            functions: ContextFunctions::new(lua, call, questions)?,
         })
     }
 }
 
-impl UserData for ContextView {
-    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
-        fields.add_meta_field(MetaMethod::Type, "ctx");
-    }
+impl View for ContextView {
+    const NAME: &'static str = "ctx";
 
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| {
-            match key_bytes(&key).as_deref() {
-                Some(b"now") => rfc3339(this.call.now()).into_lua(lua),
-                Some(b"time") => this.functions.time.clone().into_lua(lua),
-                Some(b"random") => this.functions.random.clone().into_lua(lua),
-                Some(b"hash") => this.functions.hash.clone().into_lua(lua),
-                Some(b"log") => this.functions.log.clone().into_lua(lua),
-                _ => Err(unknown_field(lua, "ctx", &key, &FIELDS)),
-            }
-        });
-        methods.add_meta_function(MetaMethod::NewIndex, |lua, _: Value| {
-            Err::<(), _>(blame::error(lua, "ctx cannot be changed"))
-        });
-        methods.add_meta_function(MetaMethod::ToString, |_, _: Value| Ok("ctx"));
+    fn field(&self, lua: &Lua, key: &Value) -> LuaResult<Value> {
+        let functions = &self.functions;
+        Ok(match key_bytes(key).as_deref() {
+            Some(b"now") => rfc3339(self.call.now()).into_lua(lua)?,
+            Some(b"time") => Value::Function(functions.time.clone()),
+            Some(b"random") => Value::Function(functions.random.clone()),
+            Some(b"hash") => Value::Function(functions.hash.clone()),
+            Some(b"log") => Value::Function(functions.log.clone()),
+            Some(b"list") => Value::Function(functions.list.clone()),
+            Some(b"velocity") => Value::Function(functions.velocity.clone()),
+            Some(b"http") => Value::UserData(functions.http.clone()),
+            _ => return Err(unknown_field(lua, Self::NAME, key, &CONTEXT_FIELDS)),
+        })
     }
-}
-
-/// `ctx.random(n)` and `ctx:random(n)` mean the same.
-fn without_self(mut args: MultiValue) -> MultiValue {
-    if matches!(args.front(), Some(Value::UserData(first)) if first.is::<ContextView>()) {
-        args.pop_front();
-    }
-    args
-}
-
-fn argument(args: &mut MultiValue) -> Value {
-    args.pop_front().unwrap_or(Value::Nil)
 }
 
 /// `ctx.random(n)`: a whole number from 1 to `n`, as `math.random(n)` gives elsewhere.
 fn random(lua: &Lua, call: &CallState, args: MultiValue) -> LuaResult<i64> {
-    let mut args = without_self(args);
+    let mut args = without_self::<ContextView>(args);
     let limit = bucket_count(&argument(&mut args))
         .ok_or_else(|| blame::error(lua, "ctx.random takes one whole number: ctx.random(6) is from 1 to 6"))?;
     bucket(lua, call.next_random(), limit)
@@ -98,7 +86,7 @@ fn random(lua: &Lua, call: &CallState, args: MultiValue) -> LuaResult<i64> {
 
 /// `ctx.hash(key, n)`: a number from 1 to `n` that is the same for the same key, for ever.
 fn hash(lua: &Lua, args: MultiValue) -> LuaResult<i64> {
-    let mut args = without_self(args);
+    let mut args = without_self::<ContextView>(args);
     let (key, count) = (argument(&mut args), argument(&mut args));
     let limit = bucket_count(&count).ok_or_else(|| {
         blame::error(
@@ -146,7 +134,7 @@ fn log(lua: &Lua, call: &CallState, args: MultiValue) -> LuaResult<()> {
     if call.is_log_full() {
         return Ok(());
     }
-    let text = match argument(&mut without_self(args)) {
+    let text = match argument(&mut without_self::<ContextView>(args)) {
         Value::String(text) => text.to_string_lossy(),
         Value::Integer(number) => number.to_string(),
         Value::Number(number) => number.to_string(),
@@ -169,7 +157,7 @@ fn log(lua: &Lua, call: &CallState, args: MultiValue) -> LuaResult<()> {
 
 /// `ctx.time("+03:00")`: the recorded moment's parts at that offset from UTC (without an offset: UTC itself).
 fn time(lua: &Lua, call: &CallState, args: MultiValue) -> LuaResult<Table> {
-    let offset = argument(&mut without_self(args));
+    let offset = argument(&mut without_self::<ContextView>(args));
     let offset = parse_offset(&offset).ok_or_else(|| {
         blame::error(
             lua,

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use mlua::Error as LuaError;
+use serde::{Deserialize, Serialize};
 
 use crate::blame::CHUNK_PREFIX;
 pub use crate::blame::Frame;
@@ -32,7 +33,8 @@ impl From<LuaError> for EngineError {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The script raised an error or did something that Lua does not allow.
     Runtime,
@@ -43,8 +45,16 @@ pub enum ErrorKind {
     MemoryLimit,
     /// The script returned something that is no answer.
     BadAnswer,
-    /// No VM became free in time: the script did not run.
+    /// What the script asked the gateway could not be found out now.
+    HostUnavailable,
+    /// The same, because it took too long.
+    HostTimeout,
+    /// A replay holds no answer to what the script asked.
+    Unanswered,
+    /// No VM became free in time, or the merchant's allowance is used up: the script did not run.
     Busy,
+    /// The revision failed so often that it is not run for a while.
+    Suspended,
     /// The engine itself failed: the script is not to blame.
     Internal,
 }
@@ -58,9 +68,22 @@ impl ErrorKind {
             Self::TimeLimit => "time_limit",
             Self::MemoryLimit => "memory_limit",
             Self::BadAnswer => "bad_answer",
+            Self::HostUnavailable => "host_unavailable",
+            Self::HostTimeout => "host_timeout",
+            Self::Unanswered => "unanswered",
             Self::Busy => "busy",
+            Self::Suspended => "suspended",
             Self::Internal => "internal",
         }
+    }
+
+    /// Whether the script is to blame, rather than its surroundings.
+    #[must_use]
+    pub const fn is_the_scripts(self) -> bool {
+        matches!(
+            self,
+            Self::Runtime | Self::StepLimit | Self::TimeLimit | Self::MemoryLimit | Self::BadAnswer
+        )
     }
 
     /// Whether the same script with the same input fails again, so that its author has to change it.
@@ -77,14 +100,16 @@ impl fmt::Display for ErrorKind {
 }
 
 /// Why a script gave no decision, in words for its author.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct ScriptError {
     pub kind: ErrorKind,
     /// Starts with the place, where one is known: `rules r17:12: …`.
     pub message: String,
+    #[serde(default)]
     pub line: Option<u32>,
     /// The script's own functions, innermost first.
+    #[serde(default)]
     pub traceback: Vec<Frame>,
 }
 
@@ -147,6 +172,7 @@ impl ScriptError {
             ),
             Stop::Time => (ErrorKind::TimeLimit, String::from("the time limit was reached")),
             Stop::Memory => (ErrorKind::MemoryLimit, out_of_memory(budget)),
+            Stop::Host(kind, text) => (kind, text),
         };
         let traceback = budget.stopped_at();
         let line = traceback.first().map(|frame| frame.line);

@@ -1,10 +1,11 @@
 //! The rule engine: runs merchants' Lua scripts, which are treated as hostile input.
 //!
-//! A script returns a table of handlers; [`Engine::check`] calls one of them and returns a [`Decision`]. No state
+//! A script returns a table of handlers; [`Engine::run`] calls one of them and returns a [`Decision`]. No state
 //! survives a call, no script can run for ever or fill the memory, and a decision depends only on its inputs: the
-//! request, the recorded moment and the seed. A script that fails never accepts.
+//! request, the recorded moment, the seed, and what the host answered. A script that fails never accepts.
 //!
-//! The engine knows neither HTTP nor the database.
+//! The engine knows neither HTTP nor the database: what a script asks of lists, velocities and other hosts goes through
+//! the caller's [`Host`]. A [`Decision`] holds every such [`HostCall`], so that [`Recorded`] can replay it.
 //!
 //! # What a script sees
 //!
@@ -34,27 +35,47 @@
 //!   `.currency`. Roundings: `half_up`, `half_down`, `half_even`, `up`, `down`.
 //! * **Libraries** of Luau: `string`, `table`, `math`, `utf8`, `bit32`, bounded; no coroutines, nothing of the host.
 
+mod allowance;
 mod answer;
+mod asked;
 mod blame;
+mod breaker;
 mod budget;
 mod call;
 mod context;
+mod coverage;
 mod engine;
 mod error;
+mod fields;
+mod host;
+mod input;
+mod json;
 mod limits;
+mod micros;
 mod money;
 mod operators;
+mod outcome;
 mod pool;
 mod program;
-mod request;
+mod questions;
+mod reading;
+mod recorded;
 mod suggest;
-mod view;
+mod views;
 mod vm;
 
-pub use answer::Outcome;
+pub use allowance::{Allowance, AllowanceLimits};
+pub use breaker::{Breaker, BreakerSettings};
 pub use call::{CallContext, LogLine};
-pub use engine::{Decision, Engine};
+pub use coverage::Coverage;
+pub use engine::{Decision, Engine, Surroundings};
 pub use error::{EngineError, ErrorKind, Frame, ScriptError};
-pub use limits::{Limits, hard_caps};
+pub use host::{
+    Host, HostAnswer, HostCall, HostError, HostFuture, HostQuestion, HttpMethod, HttpQuestion, NameKind, NoHost,
+    NotAWindow, Totals, Window,
+};
+pub use input::{CheckRequest, Command, Event, Handler, Input, Payment};
+pub use limits::{CallLimits, Limits, hard_caps};
+pub use outcome::{Note, Outcome};
 pub use program::{API_VERSION, CompileError, Program};
-pub use request::{CheckRequest, Command};
+pub use recorded::Recorded;

@@ -6,16 +6,74 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 /// What one call of a script may use. The defaults suit any honest rule: a 35-line account check takes 20 steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+/// The operator may raise them for a merchant up to [`hard_caps`], the merchant may lower them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallLimits {
     /// Loop turns, calls and pattern steps of one call. Exact: the same input always takes the same number.
     pub steps: u32,
-    /// Time that the script itself may take. A backstop, read off the clock: not repeatable.
+    /// Time that the script itself may take. A backstop, read off the clock: not repeatable. Waiting for a host function
+    /// does not count.
     pub own_cpu: Duration,
-    /// Time for the whole decision, waiting for a free VM included.
+    /// Time for the whole decision, waiting for a free VM and for host functions included.
     pub decision: Duration,
     /// Memory of one VM, garbage included.
     pub memory_bytes: usize,
+    /// Questions to the host (`ctx.list`, `ctx.velocity`, `ctx.http`), all kinds together.
+    pub host_calls: u32,
+    /// Those among them that go over HTTP.
+    pub http_calls: u32,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self {
+            steps: 20_000,
+            own_cpu: Duration::from_millis(25),
+            decision: Duration::from_secs(2),
+            memory_bytes: 8 * MIB,
+            host_calls: 16,
+            http_calls: 3,
+        }
+    }
+}
+
+impl CallLimits {
+    /// Of each limit the lower one: what a merchant's own wish leaves of what the operator allows.
+    #[must_use]
+    pub fn lowered_to(self, wish: Self) -> Self {
+        Self {
+            steps: self.steps.min(wish.steps),
+            own_cpu: self.own_cpu.min(wish.own_cpu),
+            decision: self.decision.min(wish.decision),
+            memory_bytes: self.memory_bytes.min(wish.memory_bytes),
+            host_calls: self.host_calls.min(wish.host_calls),
+            http_calls: self.http_calls.min(wish.http_calls),
+        }
+    }
+
+    /// Tells which limit is outside of what is allowed at all. A limit that comes from outside is checked once, when it
+    /// is set.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        use hard_caps as cap;
+        within("steps", u64::from(self.steps), 1, u64::from(cap::STEPS))?;
+        within("own_cpu (ms)", millis(self.own_cpu), 1, millis(cap::OWN_CPU))?;
+        within("decision (ms)", millis(self.decision), 1, millis(cap::DECISION))?;
+        within(
+            "memory_bytes",
+            wide(self.memory_bytes),
+            wide(cap::MEMORY_BYTES_MIN),
+            wide(cap::MEMORY_BYTES),
+        )?;
+        within("host_calls", u64::from(self.host_calls), 0, u64::from(cap::HOST_CALLS))?;
+        within("http_calls", u64::from(self.http_calls), 0, u64::from(cap::HTTP_CALLS))
+    }
+}
+
+/// The limits of an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Those of a call, unless the call brings its own.
+    pub call: CallLimits,
     pub source_bytes: usize,
     /// Size of the compiled form: a short source can be made to compile into a very long one.
     pub bytecode_bytes: usize,
@@ -28,10 +86,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            steps: 20_000,
-            own_cpu: Duration::from_millis(25),
-            decision: Duration::from_secs(2),
-            memory_bytes: 8 * MIB,
+            call: CallLimits::default(),
             source_bytes: 64 * KIB,
             bytecode_bytes: 256 * KIB,
             vms_per_worker: 32,
@@ -56,6 +111,8 @@ pub mod hard_caps {
     pub const BYTECODE_BYTES: usize = 256 * KIB;
     pub const VMS_PER_WORKER: usize = 256;
     pub const CALLS_PER_VM: u32 = 1_000_000;
+    pub const HOST_CALLS: u32 = 64;
+    pub const HTTP_CALLS: u32 = 16;
 }
 
 /// Longest text that the pattern functions, and those that read a whole text, take: they do not count steps within.
@@ -83,8 +140,32 @@ pub(crate) const HASH_KEY_BYTES: usize = KIB;
 /// Longest text that `money` reads.
 pub(crate) const MONEY_TEXT_BYTES: usize = 64;
 
+/// Connections that one `route` answer names, the first included.
+pub(crate) const ROUTE_CONNECTIONS: usize = 6;
+/// Longest name of a connection, a list or a credential.
+pub(crate) const NAME_BYTES: usize = 64;
+/// Entries of one `annotate` answer, and its names and values together.
+pub(crate) const NOTES: usize = 16;
+pub(crate) const NOTE_BYTES: usize = 4 * KIB;
+
+/// What a script hands to a host function.
+pub(crate) const HOST_KEY_BYTES: usize = 256;
+pub(crate) const WINDOWS_AT_ONCE: usize = 8;
+pub(crate) const URL_BYTES: usize = 2 * KIB;
+pub(crate) const HTTP_HEADERS: usize = 16;
+pub(crate) const HTTP_HEADER_BYTES: usize = KIB;
+pub(crate) const HTTP_BODY_BYTES: usize = 16 * KIB;
+/// What a host function hands to a script; the rest of a longer answer is an error.
+pub(crate) const HTTP_ANSWER_BYTES: usize = 64 * KIB;
+/// JSON as a script gets it or gives it: depth, and values in all.
+pub(crate) const JSON_DEPTH: usize = 16;
+pub(crate) const JSON_NODES: usize = 2_048;
+
 /// Garbage above the VM's size at birth that is left to the incremental collector.
 pub(crate) const GARBAGE_BYTES: usize = 2 * MIB;
+
+/// What setting a thread back may take beyond a VM's limit: one page of Luau's, generously.
+pub(crate) const RESET_BYTES: usize = 256 * KIB;
 
 /// Memory that a script may take between two looks at the budget: bounds every single text and table, because the
 /// operators on texts (`..`, `<`, and `+` on digits) count no steps. A map of 8192 keys needs 320 KiB at once.
@@ -99,15 +180,7 @@ pub(crate) const STEPS_BETWEEN_LOOKS: u32 = 16;
 impl Limits {
     pub(crate) fn validate(&self) -> Result<(), EngineError> {
         use hard_caps as cap;
-        within("steps", u64::from(self.steps), 1, u64::from(cap::STEPS))?;
-        within("own_cpu (ms)", millis(self.own_cpu), 1, millis(cap::OWN_CPU))?;
-        within("decision (ms)", millis(self.decision), 1, millis(cap::DECISION))?;
-        within(
-            "memory_bytes",
-            wide(self.memory_bytes),
-            wide(cap::MEMORY_BYTES_MIN),
-            wide(cap::MEMORY_BYTES),
-        )?;
+        self.call.validate()?;
         within("source_bytes", wide(self.source_bytes), 1, wide(cap::SOURCE_BYTES))?;
         within(
             "bytecode_bytes",

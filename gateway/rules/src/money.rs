@@ -6,8 +6,8 @@ use mlua::{Lua, MetaMethod, Result as LuaResult, UserData, UserDataFields, UserD
 use plugin_sdk::{Currency, Money};
 
 use crate::blame;
+use crate::fields::{key_bytes, shorten, unknown_field};
 use crate::limits::MONEY_TEXT_BYTES;
-use crate::view::{key_bytes, shorten, unknown_field};
 
 const FIELDS: [&str; 4] = ["amount", "currency", "times", "percent"];
 

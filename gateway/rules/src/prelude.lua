@@ -154,3 +154,14 @@ xpcall = function(body, handler, ...)
 end
 
 getmetatable("").__metatable = false
+
+-- Questions to the gateway: `put` checks and notes the question, the driver of the call waits for the answer while this
+-- sleeps, `take` makes a value of it.
+local yield, isyieldable = host.yield, host.isyieldable
+return function(put, take)
+  return function(...)
+    put(isyieldable(), ...)
+    yield()
+    return take(...)
+  end
+end

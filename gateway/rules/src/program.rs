@@ -20,6 +20,9 @@ const LABEL_BYTES: usize = 64;
 /// takes that place; it compiles to nothing and keeps the line numbers.
 const GUARD: &str = "do end ";
 
+/// Coverage of statements; the next level, of expressions, would cost more and show no more lines.
+const STATEMENTS: u8 = 1;
+
 /// Built-ins that the prelude replaces. Named for the compiler, whose fast paths would call the originals.
 const REPLACED_BUILTINS: &[&str] = &[
     "tostring",
@@ -58,6 +61,7 @@ const REPLACED_BUILTINS: &[&str] = &[
 pub struct Program {
     chunk: String,
     bytecode: Vec<u8>,
+    traced: bool,
 }
 
 impl Program {
@@ -71,6 +75,12 @@ impl Program {
     #[must_use]
     pub fn size(&self) -> usize {
         self.bytecode.len() + self.chunk.len()
+    }
+
+    /// Whether it tells which of its lines ran.
+    #[must_use]
+    pub const fn is_traced(&self) -> bool {
+        self.traced
     }
 
     pub(crate) fn bytecode(&self) -> &[u8] {
@@ -88,7 +98,7 @@ pub struct CompileError {
 }
 
 /// Compiles, and runs nothing. The bytes come from outside, so they are read as text whatever they look like.
-pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8]) -> Result<Program, CompileError> {
+pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8], traced: bool) -> Result<Program, CompileError> {
     let chunk = chunk_of(&printable(label, LABEL_BYTES));
     let fail = |line: Option<u32>, text: String| {
         let place = line.map_or_else(|| chunk.clone(), |line| format!("{chunk}:{line}"));
@@ -123,18 +133,24 @@ pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8]) -> Result<Pro
             format!("the script has {operators} operators; at most {OPERATORS} are allowed"),
         ));
     }
-    let bytecode = compiler().compile(format!("{GUARD}{text}")).map_err(|error| {
+    let compiler = compiler().set_coverage_level(if traced { STATEMENTS } else { 0 });
+    let bytecode = compiler.compile(format!("{GUARD}{text}")).map_err(|error| {
         let (line, text) = place_of(&error);
         fail(line, text)
     })?;
-    if bytecode.len() > limits.bytecode_bytes {
+    // What tells of the lines is ours, not the author's.
+    if bytecode.len() > limits.bytecode_bytes && !traced {
         let (size, limit) = (bytecode.len(), limits.bytecode_bytes);
         return Err(fail(
             None,
             format!("the script compiles to {size} bytes; at most {limit} are allowed"),
         ));
     }
-    Ok(Program { chunk, bytecode })
+    Ok(Program {
+        chunk,
+        bytecode,
+        traced,
+    })
 }
 
 /// Level 2 would inline: ten kilobytes of source become megabytes of bytecode.

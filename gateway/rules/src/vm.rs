@@ -2,19 +2,34 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use mlua::chunk::ChunkMode;
-use mlua::{AnyUserData, Error as LuaError, Function, Lua, LuaOptions, Result as LuaResult, StdLib, Table, Value};
+use mlua::{
+    AnyUserData, Error as LuaError, Function, IntoLuaMulti, Lua, LuaOptions, Result as LuaResult, StdLib, Table,
+    Thread, Value,
+};
 use plugin_sdk::{Currency, Money};
+use tokio::time::Instant;
 
-use crate::answer::{self, Answer, Outcome};
+use crate::answer::{self, Answer};
 use crate::budget::{Budget, Stop};
 use crate::call::{CallContext, CallState};
 use crate::context::ContextView;
+use crate::coverage::Coverage;
 use crate::error::{ErrorKind, ScriptError, caught_text};
-use crate::limits::{GARBAGE_BYTES, PATTERN_BYTES, PATTERN_TEXT_BYTES, TABLE_ITEMS, TEXT_BYTES};
+use crate::fields::Shown;
+use crate::host::{Host, HostError};
+use crate::input::{Handler, Input};
+use crate::limits::{
+    CallLimits, GARBAGE_BYTES, PATTERN_BYTES, PATTERN_TEXT_BYTES, RESET_BYTES, TABLE_ITEMS, TEXT_BYTES,
+};
 use crate::money::{self, LuaMoney, kind_of};
-use crate::request::{CheckRequest, RequestView};
+use crate::outcome::Outcome;
+use crate::questions::Questions;
+use crate::views::Views;
 use crate::{Limits, Program};
 
 /// Base functions that a script must not have, and libraries that would come with a wider selection.
@@ -42,8 +57,12 @@ pub(crate) struct Vm {
     lua: Lua,
     budget: Rc<Budget>,
     call: Rc<CallState>,
-    request: AnyUserData,
+    views: Views,
     context: AnyUserData,
+    /// Handlers run in it, so that they can wait for the host. Used again by every call.
+    thread: Thread,
+    /// What the thread holds between calls that failed.
+    idle: Function,
     /// Metatable of every call's globals: reading falls through to the libraries, writing stays in the call.
     environment_meta: Table,
     memory_at_birth: usize,
@@ -51,47 +70,76 @@ pub(crate) struct Vm {
     worn: bool,
 }
 
-/// What a call gives besides its outcome.
+/// What a call gives.
 pub(crate) struct Call {
     pub(crate) outcome: Outcome,
     pub(crate) steps: u32,
+    pub(crate) own_time: Duration,
+    pub(crate) memory: usize,
+    /// The lines that ran, when the program tells.
+    pub(crate) coverage: Option<Coverage>,
+}
+
+/// What a call runs under.
+pub(crate) struct Terms<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) input: &'a Arc<Input>,
+    pub(crate) context: &'a CallContext,
+    pub(crate) limits: &'a CallLimits,
+    pub(crate) host: &'a dyn Host,
+    /// When the whole decision must be there.
+    pub(crate) deadline: Instant,
+}
+
+/// How far a script came.
+enum Turn {
+    /// It waits for an answer of the host.
+    Asks,
+    Ends(Outcome),
 }
 
 impl Vm {
     pub(crate) fn new(limits: &Limits, prelude: &[u8]) -> LuaResult<Self> {
-        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::BIT;
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::BIT | StdLib::COROUTINE;
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
         // Before the sandbox: afterwards `globals()` is a writable table in front of the closed one.
         let globals = lua.globals();
+        let coroutine: Table = globals.raw_get("coroutine")?;
         for name in REMOVED {
             globals.raw_set(name, Value::Nil)?;
         }
         let budget = Rc::new(Budget::default());
         let call = Rc::new(CallState::new());
+        lua.set_app_data(Rc::clone(&call));
         globals.raw_set("money", lua.create_function(money::construct)?)?;
-        answer::register(&lua, &globals, &call)?;
-        run_prelude(&lua, prelude, &budget)?;
+        answer::register(&lua, &globals)?;
+        let asking = run_prelude(&lua, prelude, &budget, &coroutine)?;
         register_types(&lua)?;
-        let request = lua.create_userdata(RequestView::new(&call))?;
-        let context = lua.create_userdata(ContextView::new(&lua, &call)?)?;
+        let views = Views::new(&lua, &call)?;
+        let questions = Questions::new(asking, &budget);
+        let context = lua.create_userdata(Shown(ContextView::new(&lua, &call, &questions)?))?;
         let environment_meta = lua.create_table()?;
         environment_meta.raw_set("__index", &globals)?;
         environment_meta.raw_set("__metatable", false)?;
         environment_meta.set_readonly(true);
+        let idle = lua.create_function(|_, ()| Ok(()))?;
+        let thread = lua.create_thread(idle.clone())?;
         lua.sandbox(true)?;
         // Loading would look up a script's globals here, in vain: every script has globals of its own.
         lua.globals().set_safeenv(false);
         lua.gc_collect()?;
         let memory_at_birth = lua.used_memory();
-        lua.set_memory_limit(limits.memory_bytes)?;
+        lua.set_memory_limit(limits.call.memory_bytes)?;
         let ticking = Rc::clone(&budget);
         lua.set_interrupt(move |lua| ticking.tick(lua));
         Ok(Self {
             lua,
             budget,
             call,
-            request,
+            views,
             context,
+            thread,
+            idle,
             environment_meta,
             memory_at_birth,
             calls: 0,
@@ -108,57 +156,116 @@ impl Vm {
         &self.call
     }
 
-    pub(crate) fn check(
-        &mut self,
-        limits: &Limits,
-        program: &Program,
-        request: &Rc<CheckRequest>,
-        context: &CallContext,
-    ) -> Call {
+    pub(crate) async fn call(&mut self, terms: &Terms<'_>) -> Call {
         self.calls = self.calls.saturating_add(1);
-        self.call.start(request, context);
-        self.budget.arm(limits);
-        let result = catch_unwind(AssertUnwindSafe(|| self.run_check(program)));
-        let outcome = match result {
-            Ok(result) => self.settle(result, program),
+        self.call.start(terms.input, terms.context, terms.limits);
+        self.budget.arm(terms.limits);
+        let mut main = None;
+        let mut turn = self.guarded(terms.program, |vm| vm.begin(terms, &mut main));
+        let outcome = loop {
+            match turn {
+                Turn::Ends(outcome) => break outcome,
+                Turn::Asks => {
+                    self.budget.pause();
+                    self.wait_for_host(terms).await;
+                    self.budget.go_on();
+                    turn = self.guarded(terms.program, |vm| vm.go_on(terms, ()));
+                }
+            }
+        };
+        // Only now: until here any of the script's code that could still run is counted.
+        self.budget.disarm();
+        self.call.finish();
+        let coverage = main
+            .filter(|_| terms.program.is_traced())
+            .map(|main| Coverage::of(&main));
+        self.tidy(terms.limits);
+        Call {
+            outcome,
+            steps: self.budget.spent(),
+            own_time: self.budget.ran(),
+            memory: self.budget.most_memory(),
+            coverage,
+        }
+    }
+
+    /// Runs the script until it asks or ends. Nothing that goes wrong in it gets further than here.
+    fn guarded(&mut self, program: &Program, run: impl FnOnce(&Self) -> Result<Turn, Failure>) -> Turn {
+        match catch_unwind(AssertUnwindSafe(|| run(self))) {
+            Ok(Ok(Turn::Asks)) if self.budget.stopped().is_none() => Turn::Asks,
+            // It asks although it was stopped.
+            Ok(Ok(Turn::Asks)) => {
+                self.worn = true;
+                Turn::Ends(self.settle(Ok(Outcome::NoHandler), program))
+            }
+            Ok(Ok(Turn::Ends(outcome))) => Turn::Ends(self.settle(Ok(outcome), program)),
+            Ok(Err(failure)) => Turn::Ends(self.settle(Err(failure), program)),
             Err(_) => {
                 self.worn = true;
                 tracing::error!(
                     program = program.name(),
                     "the rule engine panicked; its VM is thrown away"
                 );
-                Outcome::Failed(ScriptError::new(ErrorKind::Internal, "the rule engine failed"))
+                Turn::Ends(Outcome::Failed(ScriptError::new(
+                    ErrorKind::Internal,
+                    "the rule engine failed",
+                )))
             }
-        };
-        // Only now: until here any of the script's code that could still run is counted.
-        self.budget.disarm();
-        self.call.finish();
-        self.tidy(limits);
-        Call {
-            outcome,
-            steps: self.budget.spent(),
         }
     }
 
-    fn run_check(&self, program: &Program) -> Result<Outcome, Failure> {
-        let handlers = self.load(program)?;
-        let handler = match handlers.raw_get::<Value>("check")? {
-            Value::Nil => return Ok(Outcome::NoHandler),
+    fn begin(&self, terms: &Terms<'_>, main: &mut Option<Function>) -> Result<Turn, Failure> {
+        let handlers = self.load(terms.program, main)?;
+        let name = terms.input.handler().as_str();
+        let handler = match handlers.raw_get::<Value>(name)? {
+            Value::Nil => return Ok(Turn::Ends(Outcome::NoHandler)),
             Value::Function(handler) => handler,
             other => {
                 return Err(Failure::Answer(
-                    format!("rules.check must be a function, not {}", kind_of(&other)),
+                    format!("rules.{name} must be a function, not {}", kind_of(&other)),
                     None,
                 ));
             }
         };
-        let handler_line = handler.info().line_defined.and_then(|line| u32::try_from(line).ok());
-        let (answer, second) = handler.call::<(Value, Value)>((&self.request, &self.context))?;
-        read_answer(&answer, &second).map_err(|problem| problem.at(handler_line))
+        self.thread.reset(handler.clone())?;
+        let line = handler.info().line_defined.and_then(|line| u32::try_from(line).ok());
+        self.call.handler_line.set(line);
+        self.go_on(terms, (self.views.of(terms.input), &self.context))
+    }
+
+    fn go_on(&self, terms: &Terms<'_>, args: impl IntoLuaMulti) -> Result<Turn, Failure> {
+        let (answer, second) = self.thread.resume::<(Value, Value)>(args)?;
+        self.budget.note_memory(self.lua.used_memory());
+        if self.thread.is_resumable() {
+            return Ok(Turn::Asks);
+        }
+        read_answer(&answer, &second, terms.input.handler())
+            .map(Turn::Ends)
+            .map_err(|problem| problem.at(self.call.handler_line.get()))
+    }
+
+    /// Puts the open question to the host. The answer waits in the call for the script to come back for it.
+    async fn wait_for_host(&self, terms: &Terms<'_>) {
+        let Some(open) = self.call.asked.take_open() else {
+            return;
+        };
+        let started = Instant::now();
+        let asked = AssertUnwindSafe(async { terms.host.ask(&open.question).await }).catch_unwind();
+        let answer = match tokio::time::timeout_at(terms.deadline, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                tracing::error!(program = terms.program.name(), "a host function panicked");
+                Err(HostError::Unavailable {
+                    message: String::from("the gateway failed"),
+                })
+            }
+            Err(_) => Err(HostError::Timeout),
+        };
+        self.call.asked.answered(open, answer, started.elapsed());
     }
 
     /// Runs the script's main part in globals of its own and gives its table of handlers.
-    fn load(&self, program: &Program) -> Result<Table, Failure> {
+    fn load(&self, program: &Program, loaded: &mut Option<Function>) -> Result<Table, Failure> {
         const EXPECTED: &str = "the script must end with 'return rules', its table of handlers";
         let environment = self.lua.create_table()?;
         environment.set_metatable(Some(self.environment_meta.clone()))?;
@@ -169,6 +276,7 @@ impl Vm {
             .set_name(format!("={}", program.name()))
             .set_environment(environment)
             .into_function()?;
+        let main = &*loaded.insert(main);
         self.budget.leash(&self.lua)?;
         match main.call::<(Value, Value)>(())? {
             (Value::Table(handlers), Value::Nil) if !handlers.has_metatable() => Ok(handlers),
@@ -196,7 +304,13 @@ impl Vm {
         Outcome::Failed(error)
     }
 
-    fn tidy(&mut self, limits: &Limits) {
+    fn tidy(&mut self, limits: &CallLimits) {
+        // A thread that failed keeps its stack as it was, and a collection that comes across one whose memory ran out in
+        // the middle of a call finds it broken. Setting it back takes a little memory, and cannot do without.
+        self.worn |= self.lua.set_memory_limit(limits.memory_bytes + RESET_BYTES).is_err();
+        if self.thread.is_error() || self.thread.is_resumable() {
+            self.worn |= self.thread.reset(self.idle.clone()).is_err();
+        }
         self.worn |= self.lua.set_memory_limit(limits.memory_bytes).is_err();
         if !self.worn && self.lua.used_memory() > self.memory_at_birth + GARBAGE_BYTES {
             self.worn = self.lua.gc_collect().is_err();
@@ -229,11 +343,12 @@ impl From<LuaError> for Failure {
 /// so that the first call of a VM took more of them than the next.
 fn register_types(lua: &Lua) -> LuaResult<()> {
     lua.create_userdata(LuaMoney(Money::from_minor(0, Currency::XXX)))?;
-    lua.create_userdata(Answer::RetryLater { comment: None })?;
+    lua.create_userdata(Answer::plain())?;
     Ok(())
 }
 
-fn run_prelude(lua: &Lua, prelude: &[u8], budget: &Rc<Budget>) -> LuaResult<()> {
+/// Gives the prelude's half of the host functions.
+fn run_prelude(lua: &Lua, prelude: &[u8], budget: &Rc<Budget>, coroutine: &Table) -> LuaResult<Function> {
     let limits = lua.create_table()?;
     for (name, limit) in [
         ("pattern_text", PATTERN_TEXT_BYTES),
@@ -250,10 +365,13 @@ fn run_prelude(lua: &Lua, prelude: &[u8], budget: &Rc<Budget>) -> LuaResult<()> 
         "caught",
         lua.create_function(move |lua, problem| caught(lua, &budget, problem))?,
     )?;
+    for name in ["yield", "isyieldable"] {
+        host.raw_set(name, coroutine.raw_get::<Function>(name)?)?;
+    }
     lua.load(prelude)
         .set_mode(ChunkMode::Binary)
         .set_name("=prelude")
-        .call::<()>(host)
+        .call(host)
 }
 
 /// What a script gets to see of an error that it caught.
@@ -275,18 +393,18 @@ fn caught(lua: &Lua, budget: &Budget, problem: Value) -> LuaResult<Value> {
     }
 }
 
-fn read_answer(answer: &Value, second: &Value) -> Result<Outcome, Failure> {
-    const EXPECTED: &str = "rules.check must return accept(), reject(…) or retry_later()";
-    let returned = kind_of(answer);
-    let answer: Option<Answer> = match answer {
-        Value::UserData(data) => AnyUserData::borrow::<Answer>(data).ok().map(|answer| answer.clone()),
-        _ => return Err(Failure::Answer(format!("{EXPECTED}; it returned {returned}"), None)),
+fn read_answer(answer: &Value, second: &Value, handler: Handler) -> Result<Outcome, Failure> {
+    let returned = match (Answer::of(answer), second) {
+        (Some(outcome), Value::Nil) if outcome.suits(handler) => return Ok(outcome),
+        (Some(outcome), Value::Nil) => format!("{}()", outcome.as_str()),
+        (Some(_), _) => String::from("two values"),
+        (None, _) => String::from(kind_of(answer)),
     };
-    match (answer, second) {
-        (Some(answer), Value::Nil) => Ok(Outcome::from(answer)),
-        (Some(_), _) => Err(Failure::Answer(format!("{EXPECTED}; it returned two values"), None)),
-        (None, _) => Err(Failure::Answer(format!("{EXPECTED}; it returned {returned}"), None)),
-    }
+    let (name, expected) = (handler.as_str(), handler.answers());
+    Err(Failure::Answer(
+        format!("rules.{name} must return {expected}; it returned {returned}"),
+        None,
+    ))
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::{CheckRequest, Command, Engine};
+use crate::{CheckRequest, Command, Engine, NoHost};
 
 /// Everything among a script's globals. Compared with the list that scripts see in `tests/surface.rs`.
-const GLOBALS: &str = "_VERSION accept assert bit32 error getmetatable ipairs math money next pairs pcall rawequal \
-    rawget rawlen rawset reject retry_later select setmetatable string table tonumber tostring type typeof unpack utf8 \
-    xpcall";
+const GLOBALS: &str = "_VERSION accept annotate assert bit32 deliver drop error fee getmetatable ipairs math money next \
+    no_fee pairs pcall rawequal rawget rawlen rawset reject retry_later route select setmetatable string table tonumber \
+    tostring type typeof unpack utf8 xpcall";
 
 /// Longest time between two steps over the attack corpus: on an idle machine, and in a debug build that shares one.
 const GAP: Duration = Duration::from_millis(if cfg!(debug_assertions) { 100 } else { 2 });
@@ -24,8 +24,15 @@ fn vm() -> Vm {
 
 /// A slow machine must not change what a test sees.
 fn patient() -> Limits {
-    Limits {
+    within(CallLimits {
         own_cpu: crate::hard_caps::OWN_CPU,
+        ..CallLimits::default()
+    })
+}
+
+fn within(call: CallLimits) -> Limits {
+    Limits {
+        call,
         ..Limits::default()
     }
 }
@@ -45,7 +52,7 @@ fn ask(vm: &mut Vm, source: &str) -> Call {
 }
 
 fn ask_within(vm: &mut Vm, limits: &Limits, program: &Program) -> Call {
-    let request = CheckRequest {
+    let input = Arc::new(Input::Check(CheckRequest {
         command: Command::Check,
         account: "1".into(),
         amount: None,
@@ -53,22 +60,35 @@ fn ask_within(vm: &mut Vm, limits: &Limits, program: &Program) -> Call {
         service: None,
         at: chrono::DateTime::UNIX_EPOCH,
         extras: [("data1".to_owned(), "x".to_owned())].into(),
+    }));
+    let context = CallContext {
+        now: chrono::DateTime::UNIX_EPOCH,
+        seed: 0,
     };
-    let (request, context) = (
-        Rc::new(request),
-        CallContext {
-            now: chrono::DateTime::UNIX_EPOCH,
-            seed: 0,
-        },
-    );
-    let mut call = vm.check(limits, program, &request, &context);
+    let mut once = || {
+        let terms = Terms {
+            program,
+            input: &input,
+            context: &context,
+            limits: &limits.call,
+            host: &NoHost,
+            deadline: Instant::now() + limits.call.decision,
+        };
+        let call = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+            .block_on(vm.call(&terms));
+        (call, vm.is_fit(limits))
+    };
+    let mut called = once();
     for _ in 0..ATTEMPTS {
-        if kind(&call) != Some(ErrorKind::TimeLimit) || !vm.is_fit(limits) {
+        if kind(&called.0) != Some(ErrorKind::TimeLimit) || !called.1 {
             break;
         }
-        call = vm.check(limits, program, &request, &context);
+        called = once();
     }
-    call
+    called.0
 }
 
 fn kind(call: &Call) -> Option<ErrorKind> {
@@ -167,14 +187,11 @@ fn garbage_does_not_pile_up() {
         "return { check = function(r) local t = {} for i = 1, 40 do t[i] = ('x'):rep(6000) .. i end local e = r.extras return accept{comment = e.data1} end }",
     );
     // The clock must not matter here, however slow the machine.
-    let limits = Limits {
-        own_cpu: crate::hard_caps::OWN_CPU,
-        ..Limits::default()
-    };
+    let limits = patient();
     for _ in 0..200 {
         assert_eq!(kind(&ask_within(&mut vm, &limits, &program)), None);
         assert!(vm.lua.used_memory() < vm.memory_at_birth + 2 * GARBAGE_BYTES);
-        assert!(vm.call.request().is_none());
+        assert!(vm.call.input().is_none());
     }
     vm.lua.gc_collect().unwrap();
     let left = vm.lua.used_memory() - vm.memory_at_birth;
@@ -197,6 +214,7 @@ fn between_two_steps_little_time_passes() {
         // A pause that comes from the machine does not come again at the same place.
         let mut gap = Duration::MAX;
         for _ in 0..ATTEMPTS {
+            vm.budget.forget_gaps();
             ask_within(&mut vm, &Limits::default(), &program);
             gap = gap.min(vm.budget.longest_gap());
             if gap <= GAP {

@@ -81,10 +81,7 @@ fn expand(text: &str) -> String {
 fn outcome_name(decision: &Decision) -> String {
     match &decision.outcome {
         Outcome::Failed(error) => error.kind.as_str().to_owned(),
-        Outcome::Accept { .. } => "accept".to_owned(),
-        Outcome::Reject { .. } => "reject".to_owned(),
-        Outcome::RetryLater { .. } => "retry_later".to_owned(),
-        Outcome::NoHandler => "no_handler".to_owned(),
+        outcome => outcome.as_str().to_owned(),
     }
 }
 
@@ -162,9 +159,12 @@ fn every_attack_fails() {
 fn every_attack_fails_at_the_hard_caps() {
     // No expectations here: other limits are reached first. All that counts is that each ends and the host lives.
     let limits = rules::Limits {
-        steps: rules::hard_caps::STEPS,
-        own_cpu: rules::hard_caps::OWN_CPU,
-        memory_bytes: rules::hard_caps::MEMORY_BYTES,
+        call: rules::CallLimits {
+            steps: rules::hard_caps::STEPS,
+            own_cpu: rules::hard_caps::OWN_CPU,
+            memory_bytes: rules::hard_caps::MEMORY_BYTES,
+            ..rules::CallLimits::default()
+        },
         ..rules::Limits::default()
     };
     let run = move || {

@@ -3,7 +3,7 @@
 
 mod support;
 
-use rules::{Engine, Limits, Outcome};
+use rules::{CallLimits, Engine, Limits, Outcome};
 use support::{ask, context, engine, handler, program, request};
 
 const RULE: &str = r#"
@@ -71,7 +71,10 @@ fn the_step_limit_is_exact() {
     assert!(needed > 500);
     for (steps, enough) in [(needed, true), (needed - 1, false)] {
         let limits = Limits {
-            steps: u32::try_from(steps).unwrap(),
+            call: CallLimits {
+                steps: u32::try_from(steps).unwrap(),
+                ..CallLimits::default()
+            },
             ..Limits::default()
         };
         let engine = Engine::new(limits).unwrap();

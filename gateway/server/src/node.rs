@@ -10,7 +10,7 @@ use actix_web::http::KeepAlive;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use plugin_sdk::{Clock, SystemClock};
-use rules::{Engine, Limits};
+use rules::{CallLimits, Engine, Limits};
 use secrecy::SecretString;
 use store::{LogWriter, PaymentLookup, PaymentWriter, Store};
 use tokio::sync::{Notify, watch};
@@ -106,9 +106,12 @@ impl Core {
 
 fn limits(settings: &Settings) -> Limits {
     Limits {
-        steps: settings.rules.steps,
-        own_cpu: Duration::from_millis(settings.rules.own_cpu_ms),
-        memory_bytes: settings.rules.memory_bytes,
+        call: CallLimits {
+            steps: settings.rules.steps,
+            own_cpu: Duration::from_millis(settings.rules.own_cpu_ms),
+            memory_bytes: settings.rules.memory_bytes,
+            ..CallLimits::default()
+        },
         ..Limits::default()
     }
 }

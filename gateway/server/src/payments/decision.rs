@@ -141,6 +141,13 @@ fn verdict(decision: Decision) -> Option<Verdict> {
         Outcome::RetryLater { comment } => Some(retry_later(comment)),
         // Never an accept. The payer must not read a script's error text.
         Outcome::Failed(_) => Some(retry_later(None)),
+        // The engine lets no handler answer with another's verb.
+        Outcome::Route { .. }
+        | Outcome::Fee { .. }
+        | Outcome::NoFee
+        | Outcome::Deliver
+        | Outcome::Drop
+        | Outcome::Annotate { .. } => Some(retry_later(None)),
     }
 }
 
@@ -152,16 +159,14 @@ fn retry_later(comment: Option<String>) -> Verdict {
 }
 
 fn record(decision: &Decision) -> Value {
-    let (outcome, reason, error) = match &decision.outcome {
-        Outcome::NoHandler => ("no_handler", None, None),
-        Outcome::Accept { .. } => ("accept", None, None),
-        Outcome::Reject { reason, .. } => ("reject", Some(reason.as_str()), None),
-        Outcome::RetryLater { .. } => ("retry_later", None, None),
-        Outcome::Failed(error) => ("failed", None, Some(error.to_string())),
+    let (reason, error) = match &decision.outcome {
+        Outcome::Reject { reason, .. } => (Some(reason.as_str()), None),
+        Outcome::Failed(error) => (None, Some(error.to_string())),
+        _ => (None, None),
     };
     let log: Vec<_> = decision.log.iter().map(|line| line.text.clone()).collect();
     json!({
-        "outcome": outcome,
+        "outcome": decision.outcome.as_str(),
         "reason": reason,
         "error": error,
         "steps": decision.steps,

@@ -1,0 +1,173 @@
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What one merchant's scripts may use of one node, all calls together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AllowanceLimits {
+    /// Own time of scripts within a second, and at once after a pause.
+    pub cpu_per_second: Duration,
+    /// Calls that run or wait at the same time. Fewer than the VMs of a worker, so that others always find one.
+    pub in_flight: u32,
+}
+
+impl Default for AllowanceLimits {
+    fn default() -> Self {
+        Self {
+            cpu_per_second: Duration::from_millis(250),
+            in_flight: 24,
+        }
+    }
+}
+
+/// One merchant's allowance on one node. Whoever calls the engine keeps one for each merchant, and hands it to every
+/// call of that merchant's scripts; it is refilled by the clock.
+#[derive(Debug)]
+pub struct Allowance {
+    limits: AllowanceLimits,
+    born: Instant,
+    /// Nanoseconds after `born` at which all that was used is refilled.
+    refilled_at: AtomicU64,
+    in_flight: AtomicU32,
+}
+
+/// Why a call is not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Cpu,
+    InFlight,
+}
+
+const SECOND_NANOS: u64 = 1_000_000_000;
+
+impl Allowance {
+    #[must_use]
+    pub fn new(limits: AllowanceLimits) -> Self {
+        Self {
+            limits,
+            born: Instant::now(),
+            refilled_at: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+        }
+    }
+
+    #[must_use]
+    pub const fn limits(&self) -> &AllowanceLimits {
+        &self.limits
+    }
+
+    /// Calls that run or wait now.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Whether own time is used up for now.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.is_used_up_at(self.elapsed())
+    }
+
+    pub(crate) fn admit(&self) -> Result<Admitted<'_>, Refused> {
+        if self.is_used_up() {
+            return Err(Refused::Cpu);
+        }
+        let taken = self.in_flight.try_update(Ordering::AcqRel, Ordering::Relaxed, |calls| {
+            (calls < self.limits.in_flight).then_some(calls + 1)
+        });
+        match taken {
+            Ok(_) => Ok(Admitted { allowance: self }),
+            Err(_) => Err(Refused::InFlight),
+        }
+    }
+
+    fn elapsed(&self) -> u64 {
+        nanos(self.born.elapsed())
+    }
+
+    /// A second's worth may be used at once.
+    fn is_used_up_at(&self, now: u64) -> bool {
+        self.refilled_at.load(Ordering::Relaxed) >= now.saturating_add(SECOND_NANOS)
+    }
+
+    fn charge_at(&self, now: u64, own_time: Duration) {
+        let per_second = nanos(self.limits.cpu_per_second).max(1);
+        let refill = u128::from(nanos(own_time)) * u128::from(SECOND_NANOS) / u128::from(per_second);
+        let refill = u64::try_from(refill).unwrap_or(u64::MAX);
+        self.refilled_at.update(Ordering::AcqRel, Ordering::Relaxed, |at| {
+            at.max(now).saturating_add(refill)
+        });
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A call's place among those in flight; given back even if the call is abandoned.
+#[derive(Debug)]
+pub(crate) struct Admitted<'a> {
+    allowance: &'a Allowance,
+}
+
+impl Admitted<'_> {
+    pub(crate) fn charge(&self, own_time: Duration) {
+        self.allowance.charge_at(self.allowance.elapsed(), own_time);
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.allowance.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = SECOND_NANOS;
+
+    #[test]
+    fn a_seconds_worth_may_be_used_at_once_and_comes_back_by_the_clock() {
+        let allowance = Allowance::new(AllowanceLimits::default());
+        for _ in 0..10 {
+            assert!(!allowance.is_used_up_at(5 * SECOND));
+            allowance.charge_at(5 * SECOND, Duration::from_millis(25));
+        }
+        assert!(allowance.is_used_up_at(5 * SECOND));
+        // A tenth of the allowance is back after a tenth of a second.
+        assert!(!allowance.is_used_up_at(5 * SECOND + SECOND / 10));
+        allowance.charge_at(5 * SECOND + SECOND / 10, Duration::from_millis(25));
+        assert!(allowance.is_used_up_at(5 * SECOND + SECOND / 10));
+        assert!(!allowance.is_used_up_at(7 * SECOND));
+    }
+
+    #[test]
+    fn what_was_not_used_is_not_saved_up() {
+        let allowance = Allowance::new(AllowanceLimits::default());
+        allowance.charge_at(1_000 * SECOND, Duration::from_millis(250));
+        assert!(allowance.is_used_up_at(1_000 * SECOND));
+    }
+
+    #[test]
+    fn an_overdraft_is_paid_back() {
+        let allowance = Allowance::new(AllowanceLimits::default());
+        allowance.charge_at(0, Duration::from_millis(1_000));
+        assert!(allowance.is_used_up_at(3 * SECOND));
+        assert!(!allowance.is_used_up_at(3 * SECOND + 1));
+    }
+
+    #[test]
+    fn calls_in_flight_are_counted_until_they_end() {
+        let allowance = Allowance::new(AllowanceLimits {
+            in_flight: 2,
+            ..AllowanceLimits::default()
+        });
+        let (first, second) = (allowance.admit().unwrap(), allowance.admit());
+        assert_eq!(allowance.admit().err(), Some(Refused::InFlight));
+        drop(first);
+        assert!(allowance.admit().is_ok());
+        drop(second);
+        assert_eq!(allowance.in_flight(), 0);
+    }
+}

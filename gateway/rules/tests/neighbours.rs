@@ -1,0 +1,182 @@
+//! One merchant at its limits, and what its neighbours notice of it: nothing.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::time::Duration;
+
+use rules::{
+    Allowance, AllowanceLimits, Breaker, BreakerSettings, CallLimits, Engine, EngineError, ErrorKind, Limits, Outcome,
+    Surroundings,
+};
+use support::hosts::{Gateway, Silent};
+use support::{context, failure, handler, input, is_plain_accept, program, wait};
+
+/// A attacks with everything that it has, a second of the clock's long: calls that spin, and calls that never come back
+/// and hold their VMs. B is asked in between, on the same worker, and always decides.
+#[test]
+fn a_merchant_at_its_limits_is_refused_and_its_neighbour_is_not() {
+    let engine = Engine::new(Limits::default()).unwrap();
+    let spins = program(&engine, &handler("while true do end"));
+    let hangs = program(&engine, &handler("ctx.list('x'):has('y') return accept()"));
+    let honest = program(
+        &engine,
+        &handler("if ctx.list('contracts'):has('4') then return accept() end"),
+    );
+    let (attacker, neighbour) = (
+        Allowance::new(AllowanceLimits {
+            cpu_per_second: Duration::from_millis(5),
+            ..AllowanceLimits::default()
+        }),
+        Allowance::new(AllowanceLimits::default()),
+    );
+    let (silent, gateway) = (Silent, Gateway::default());
+    let attack = Surroundings {
+        allowance: Some(&attacker),
+        ..Surroundings::of(&silent)
+    };
+    let honestly = Surroundings {
+        allowance: Some(&neighbour),
+        ..Surroundings::of(&gateway)
+    };
+    let (input, context) = (input(), context());
+    wait(async {
+        // More than there are VMs on a worker.
+        let hanging: Vec<_> = (0..64)
+            .map(|_| Box::pin(engine.run(&hangs, &input, &context, &attack)))
+            .collect();
+        let (first, _, hanging) = futures_util::future::select_all(hanging).await;
+        assert_eq!(failure(first).kind, ErrorKind::Busy, "the calls in flight are bounded");
+        assert_eq!(attacker.in_flight(), attacker.limits().in_flight);
+        drop(hanging);
+        assert_eq!(attacker.in_flight(), 0);
+
+        let mut refused = 0;
+        for _ in 0..200 {
+            let attacked = engine.run(&spins, &input, &context, &attack).await;
+            refused += u32::from(failure(attacked).kind == ErrorKind::Busy);
+            let served = engine.run(&honest, &input, &context, &honestly).await;
+            assert!(is_plain_accept(&served), "{served:?}");
+        }
+        assert!(refused > 0, "the attacker's processor time is bounded");
+    });
+}
+
+#[test]
+fn calls_that_hang_leave_vms_for_others() {
+    let engine = Engine::new(Limits::default()).unwrap();
+    let hangs = program(&engine, &handler("ctx.list('x'):has('y') return accept()"));
+    let honest = program(&engine, &handler("return accept()"));
+    let attacker = Allowance::new(AllowanceLimits::default());
+    let silent = Silent;
+    let attack = Surroundings {
+        allowance: Some(&attacker),
+        ..Surroundings::of(&silent)
+    };
+    let (input, context) = (input(), context());
+    wait(async {
+        let hanging = futures_util::future::join_all((0..100).map(|_| engine.run(&hangs, &input, &context, &attack)));
+        let honest = async {
+            tokio::task::yield_now().await;
+            assert_eq!(attacker.in_flight(), attacker.limits().in_flight);
+            for _ in 0..50 {
+                let served = engine.run(&honest, &input, &context, &Surroundings::default()).await;
+                assert!(is_plain_accept(&served), "{served:?}");
+            }
+        };
+        let hanging = tokio::select! {
+            _ = hanging => panic!("they hang"),
+            () = honest => true,
+        };
+        assert!(hanging);
+    });
+}
+
+#[test]
+fn a_revision_that_always_fails_is_suspended_and_named() {
+    let engine = support::engine();
+    let broken = program(&engine, &handler("error('broken')"));
+    let breaker = Breaker::new(BreakerSettings {
+        in_a_row: 3,
+        pause: Duration::from_secs(3600),
+        ..BreakerSettings::default()
+    });
+    let around = Surroundings {
+        breaker: Some(&breaker),
+        ..Surroundings::default()
+    };
+    let (input, context) = (input(), context());
+    let kinds: Vec<_> = (0..5)
+        .map(|_| failure(wait(engine.run(&broken, &input, &context, &around))))
+        .collect();
+    let expected = [
+        ErrorKind::Runtime,
+        ErrorKind::Runtime,
+        ErrorKind::Runtime,
+        ErrorKind::Suspended,
+        ErrorKind::Suspended,
+    ];
+    assert_eq!(kinds.iter().map(|error| error.kind).collect::<Vec<_>>(), expected);
+    assert!(kinds[4].message.starts_with("rules r17: "), "{}", kinds[4]);
+}
+
+#[test]
+fn failures_of_the_surroundings_suspend_nothing() {
+    let engine = support::engine();
+    let script = program(&engine, &handler("ctx.list('contracts'):has('x') return accept()"));
+    let breaker = Breaker::new(BreakerSettings {
+        in_a_row: 2,
+        ..BreakerSettings::default()
+    });
+    let gateway = Gateway::default();
+    gateway.failing.set(true);
+    let around = Surroundings {
+        breaker: Some(&breaker),
+        ..Surroundings::of(&gateway)
+    };
+    for _ in 0..10 {
+        let failed = wait(engine.run(&script, &input(), &context(), &around));
+        assert_eq!(failure(failed).kind, ErrorKind::HostUnavailable);
+    }
+    assert!(!breaker.is_open());
+}
+
+#[test]
+fn a_merchants_own_limits_hold_for_its_calls_alone() {
+    let engine = support::engine();
+    let script = program(&engine, &handler("for i = 1, 500 do end return accept()"));
+    let low = CallLimits {
+        steps: 100,
+        ..engine.limits().call
+    };
+    let around = Surroundings {
+        limits: Some(&low),
+        ..Surroundings::default()
+    };
+    let (input, context) = (input(), context());
+    let failed = wait(engine.run(&script, &input, &context, &around));
+    assert_eq!(failure(failed).kind, ErrorKind::StepLimit);
+    let served = wait(engine.run(&script, &input, &context, &Surroundings::default()));
+    assert!(matches!(served.outcome, Outcome::Accept { .. }));
+}
+
+#[test]
+fn limits_are_lowered_by_the_merchant_and_capped_for_all() {
+    let raised = CallLimits {
+        steps: rules::hard_caps::STEPS,
+        host_calls: 64,
+        ..CallLimits::default()
+    };
+    assert!(raised.validate().is_ok());
+    let wish = CallLimits {
+        steps: 1_000,
+        host_calls: 1_000,
+        ..raised
+    };
+    let left = raised.lowered_to(wish);
+    assert_eq!((left.steps, left.host_calls), (1_000, 64));
+    assert!(matches!(
+        wish.validate(),
+        Err(EngineError::Limit { name: "host_calls", .. })
+    ));
+}
