@@ -51,6 +51,7 @@ mod host;
 mod input;
 mod json;
 mod limits;
+mod lint;
 mod micros;
 mod money;
 mod operators;
@@ -76,6 +77,7 @@ pub use host::{
 };
 pub use input::{CheckRequest, Command, Event, Handler, Input, Payment};
 pub use limits::{CallLimits, Limits, hard_caps};
+pub use lint::{Finding, Known, Severity, lint};
 pub use outcome::{Note, Outcome};
 pub use program::{API_VERSION, CompileError, Program};
 pub use recorded::Recorded;

@@ -9,7 +9,7 @@ use crate::blame;
 use crate::fields::{key_bytes, shorten, unknown_field};
 use crate::limits::MONEY_TEXT_BYTES;
 
-const FIELDS: [&str; 4] = ["amount", "currency", "times", "percent"];
+pub(crate) const MONEY_FIELDS: [&str; 4] = ["amount", "currency", "times", "percent"];
 
 /// Digits of a percentage after its point.
 const PERCENT_PLACES: usize = 9;
@@ -129,7 +129,7 @@ impl UserData for LuaMoney {
             match key_bytes(&key).as_deref() {
                 Some(b"amount") => Ok(this.0.decimal()),
                 Some(b"currency") => Ok(String::from(this.0.currency().code())),
-                _ => Err(unknown_field(lua, "money", &key, &FIELDS)),
+                _ => Err(unknown_field(lua, "money", &key, &MONEY_FIELDS)),
             }
         });
         methods.add_meta_function(MetaMethod::NewIndex, |lua, _: Value| {

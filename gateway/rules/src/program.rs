@@ -9,10 +9,10 @@ use crate::operators;
 /// The version of the API that scripts are written against; a script states it as `--!api 1`.
 pub const API_VERSION: u32 = 1;
 
-const API_HEADER: &str = "--!api";
+pub(crate) const API_HEADER: &str = "--!api";
 
 /// Some editors put it at the head of every file.
-const BYTE_ORDER_MARK: char = '\u{feff}';
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 const LABEL_BYTES: usize = 64;
 
@@ -181,6 +181,14 @@ fn check_api(text: &str) -> Result<(), (u32, String)> {
         }
     }
     Ok(())
+}
+
+/// Whether the script states a version at its head.
+pub(crate) fn has_api_header(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .take_while(|line| line.is_empty() || line.starts_with("--"))
+        .any(|line| line.starts_with(API_HEADER))
 }
 
 fn line_at(source: &[u8], position: usize) -> u32 {
