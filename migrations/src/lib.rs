@@ -12,6 +12,8 @@ mod m20261122_000002_payments;
 mod m20261122_000003_events;
 mod m20261122_000004_settlements;
 mod m20261122_000005_container_views;
+mod m20261122_000007_rules_at_work;
+mod m20261122_000008_revisions;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -25,6 +27,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_events::Migration),
             Box::new(m20261122_000004_settlements::Migration),
             Box::new(m20261122_000005_container_views::Migration),
+            Box::new(m20261122_000007_rules_at_work::Migration),
+            Box::new(m20261122_000008_revisions::Migration),
         ]
     }
 }

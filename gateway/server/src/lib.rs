@@ -10,6 +10,7 @@ pub mod masking;
 pub mod node;
 pub mod payments;
 pub mod plugins;
+pub mod rulebook;
 pub mod settings;
 pub mod telemetry;
 pub mod tenancy;

@@ -10,7 +10,7 @@ use actix_web::http::KeepAlive;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use plugin_sdk::{Clock, SystemClock};
-use rules::{CallLimits, Engine, Limits};
+use rules::{AllowanceLimits, CallLimits, Engine, Limits};
 use secrecy::SecretString;
 use store::{LogWriter, PaymentLookup, PaymentWriter, Store};
 use tokio::sync::{Notify, watch};
@@ -22,11 +22,12 @@ use crate::api::{admin, network, openapi, problem::Problem, status};
 use crate::edge::guard::Guard;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::events::Sender;
-use crate::payments::{Acceptance, AccountCheck, Parts};
+use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts};
 use crate::plugins::Plugins;
+use crate::rulebook::Rulebook;
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
-use crate::tenancy::{Directory, Onboarding};
+use crate::tenancy::{Directory, Onboarding, RuleBinder};
 use crate::workers::deliveries::Deliveries;
 use crate::workers::retention::Retention;
 
@@ -66,6 +67,7 @@ pub enum NodeError {
 pub struct Core {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub rulebook: Rulebook,
     pub sealer: Arc<Sealer>,
     pub outbound: Outbound,
     pub engine: Engine,
@@ -87,14 +89,19 @@ impl Core {
         let onboarding = Onboarding {
             store: store.clone(),
             plugins: plugins.clone(),
-            engine: engine.clone(),
             sealer: Arc::clone(&sealer),
             outbound: outbound.clone(),
+            clock: Arc::clone(&clock),
+        };
+        let rulebook = Rulebook {
+            store: store.clone(),
+            engine: engine.clone(),
             clock: Arc::clone(&clock),
         };
         Ok(Self {
             store,
             onboarding,
+            rulebook,
             sealer,
             outbound,
             engine,
@@ -110,9 +117,18 @@ fn limits(settings: &Settings) -> Limits {
             steps: settings.rules.steps,
             own_cpu: Duration::from_millis(settings.rules.own_cpu_ms),
             memory_bytes: settings.rules.memory_bytes,
-            ..CallLimits::default()
+            decision: Duration::from_millis(settings.rules.decision_ms),
+            host_calls: settings.rules.host_calls,
+            http_calls: settings.rules.http_calls,
         },
         ..Limits::default()
+    }
+}
+
+fn allowance(settings: &Settings) -> AllowanceLimits {
+    AllowanceLimits {
+        cpu_per_second: Duration::from_millis(settings.rules.merchant_cpu_ms_per_second),
+        in_flight: settings.rules.merchant_calls_in_flight,
     }
 }
 
@@ -149,7 +165,10 @@ impl Node {
         let writer = PaymentWriter::start(&core.store);
         let new_deliveries = Arc::new(Notify::new());
         let stopping = Arc::new(AtomicBool::new(false));
-        let directory = Directory::new(core.store.clone(), core.plugins.clone(), core.engine.clone()).await?;
+        let binder = RuleBinder::new(core.engine.clone(), allowance(settings));
+        let directory = Directory::new(core.store.clone(), core.plugins.clone(), binder).await?;
+        let http_timeout = Duration::from_millis(settings.rules.http_timeout_ms);
+        let hosts = Hosts::new(core.outbound.clone(), Lookups, http_timeout);
         let watching = tokio::spawn(directory.clone().watch());
         let (stop, stopped) = watch::channel(false);
         let workers = start_workers(settings, &core, &new_deliveries, &stopped);
@@ -163,6 +182,8 @@ impl Node {
         let admin = Data::new(admin::Admin {
             store: core.store.clone(),
             onboarding: core.onboarding.clone(),
+            rulebook: core.rulebook.clone(),
+            hosts: hosts.clone(),
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
             bootstrap,
@@ -175,6 +196,7 @@ impl Node {
                 writer,
                 log: log.clone(),
                 engine: core.engine,
+                hosts,
                 account_check: AccountCheck::new(
                     core.outbound,
                     Duration::from_millis(settings.payments.check_url_timeout_ms),

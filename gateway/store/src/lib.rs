@@ -4,6 +4,7 @@
 //! Payments are written in groups ([`PaymentWriter`]) and looked up in groups ([`PaymentLookup`]): throughput grows
 //! with load instead of collapsing on round trips and fsync.
 
+mod audit;
 mod bulk;
 mod connect;
 mod deliveries;
@@ -20,10 +21,13 @@ mod numbers;
 mod page;
 mod payment_writer;
 mod payments;
+mod rule_settings;
+mod rule_troubles;
 mod rules;
 mod settlements;
 mod supervise;
 
+pub use audit::AuditEntry;
 pub use connect::{DatabaseOptions, Store};
 pub use deliveries::{
     AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryStatus, NextStep, WaitingEndpoint,
@@ -42,5 +46,6 @@ pub use numbers::PaymentNumbers;
 pub use page::{Cursor, PAGE_SIZE_MAX, Page};
 pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
 pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
-pub use rules::{NewRevision, RuleRevision};
+pub use rule_troubles::{RuleFailure, RuleTrouble};
+pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};

@@ -8,7 +8,8 @@ use sea_orm::TransactionTrait;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::bulk::{self, OnConflict};
-use crate::entities::{deliveries, events, exchanges, registrations};
+use crate::entities::{deliveries, events, exchanges, registrations, rule_troubles};
+use crate::rule_troubles::{ADD_UP, RuleFailure};
 use crate::supervise::keep_running;
 use crate::{NewEvent, NewExchange, Store, StoreError};
 
@@ -50,6 +51,7 @@ enum Entry {
     Exchange(Box<NewExchange>),
     Registration(Box<Registration>),
     Event(Box<NewEvent>),
+    Failure(Box<RuleFailure>),
     /// Answers when everything before it is written.
     Flush(oneshot::Sender<()>),
 }
@@ -75,16 +77,24 @@ impl LogWriter {
         self.add(Entry::Event(Box::new(event)))
     }
 
+    /// Counts a failed call of a rule. Nobody's answer rests on it, so it gives way when much waits.
+    pub fn rule_failure(&self, failure: RuleFailure) -> Result<(), StoreError> {
+        if !self.has_room_to_spare() {
+            return Err(StoreError::Busy);
+        }
+        self.add(Entry::Failure(Box::new(failure)))
+    }
+
     /// Whether an entry would be refused now.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.queue.capacity() == 0
     }
 
-    /// Whether there is room for entries that nobody needs: of calls that were refused at the door. The other half is
-    /// kept for those who pay.
+    /// Whether there is room for entries that nobody needs: of calls that were refused at the door, for one. The other
+    /// half is kept for those who pay.
     #[must_use]
-    pub fn has_room_for_strangers(&self) -> bool {
+    pub fn has_room_to_spare(&self) -> bool {
         self.queue.capacity() > QUEUE_SIZE_MAX / 2
     }
 
@@ -152,6 +162,7 @@ async fn write_patiently(store: &Store, rows: &Rows) -> Result<(), StoreError> {
 struct Rows {
     exchanges: Vec<exchanges::Model>,
     registrations: Vec<registrations::Model>,
+    troubles: Vec<rule_troubles::Model>,
     events: Vec<events::Model>,
     deliveries: Vec<deliveries::Model>,
 }
@@ -160,6 +171,7 @@ impl Rows {
     fn of(entries: impl Iterator<Item = Entry>) -> (Self, Vec<oneshot::Sender<()>>) {
         let mut rows = Self::default();
         let mut registrations = HashMap::new();
+        let mut failures = Vec::new();
         let mut flushes = Vec::new();
         for entry in entries {
             match entry {
@@ -174,9 +186,11 @@ impl Rows {
                     rows.events.push(event);
                     rows.deliveries.extend(deliveries);
                 }
+                Entry::Failure(failure) => failures.push(*failure),
                 Entry::Flush(reply) => flushes.push(reply),
             }
         }
+        rows.troubles = crate::rule_troubles::rows(failures);
         rows.registrations = registrations.into_values().collect();
         rows.registrations
             .sort_by(|a, b| (&a.connection_id, &a.key1, &a.key2).cmp(&(&b.connection_id, &b.key1, &b.key2)));
@@ -191,6 +205,10 @@ impl Rows {
         }));
         singles.extend(self.registrations.into_iter().map(|row| Self {
             registrations: vec![row],
+            ..Self::default()
+        }));
+        singles.extend(self.troubles.into_iter().map(|row| Self {
+            troubles: vec![row],
             ..Self::default()
         }));
         for event in self.events {
@@ -210,7 +228,7 @@ impl Rows {
     }
 
     fn count(&self) -> usize {
-        self.exchanges.len() + self.registrations.len() + self.events.len()
+        self.exchanges.len() + self.registrations.len() + self.troubles.len() + self.events.len()
     }
 }
 
@@ -228,6 +246,8 @@ async fn write_rows(store: &Store, rows: &Rows) -> Result<(), StoreError> {
     let transaction = store.writes.begin().await?;
     let newest = OnConflict::Update(NEWEST_REGISTRATION);
     bulk::insert::<registrations::Entity, _>(&transaction, &rows.registrations, newest, None).await?;
+    let add_up = OnConflict::Update(ADD_UP);
+    bulk::insert::<rule_troubles::Entity, _>(&transaction, &rows.troubles, add_up, None).await?;
     bulk::insert::<events::Entity, _>(&transaction, &rows.events, OnConflict::Skip, None).await?;
     bulk::insert::<deliveries::Entity, _>(&transaction, &rows.deliveries, OnConflict::Skip, None).await?;
     bulk::insert::<exchanges::Entity, _>(&transaction, &rows.exchanges, OnConflict::Fail, None).await?;

@@ -5,8 +5,11 @@ mod account;
 mod decision;
 mod envelope;
 mod facts;
+mod failures;
+mod host;
 mod repeat;
 
 pub use accept::{Acceptance, Answered, Call, Parts};
 pub use account::AccountCheck;
 pub use envelope::Envelope;
+pub use host::{Hosts, Lookups};

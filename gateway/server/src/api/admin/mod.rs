@@ -3,6 +3,7 @@
 pub mod connections;
 pub mod ledger;
 pub mod merchants;
+pub mod revisions;
 pub mod rules;
 pub mod settlements;
 pub mod webhooks;
@@ -25,6 +26,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::bootstrap::BootstrapToken;
 use crate::api::problem::Problem;
+use crate::payments::Hosts;
+use crate::rulebook::Rulebook;
 use crate::tenancy::Onboarding;
 
 /// Uploads are settlement files; they may take this long to arrive.
@@ -34,6 +37,8 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Admin {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub rulebook: Rulebook,
+    pub hosts: Hosts,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
     pub bootstrap: Option<BootstrapToken>,
@@ -47,6 +52,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(merchants::configure)
             .configure(connections::configure)
             .configure(rules::configure)
+            .configure(revisions::configure)
             .configure(webhooks::configure)
             .configure(ledger::configure)
             .configure(settlements::configure)
