@@ -5,7 +5,7 @@ use mlua::{Error as LuaError, Lua, Result as LuaResult, VmState};
 
 use crate::blame::{self, Frame};
 use crate::error::ErrorKind;
-use crate::limits::{CallLimits, MEMORY_AT_ONCE_BYTES, STEPS_BETWEEN_LOOKS};
+use crate::limits::{CallLimits, LIGHT_BYTES, MEMORY_AT_ONCE_BYTES, STEPS_BETWEEN_LOOKS};
 
 /// Why a script was stopped from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub(crate) struct Budget {
     ran: Cell<Duration>,
     own_cpu: Cell<Duration>,
     most_memory: Cell<usize>,
+    /// Up to here the script cannot hold a long text.
+    light: Cell<usize>,
+    ours: Cell<bool>,
     stopped: RefCell<Option<Stop>>,
     stopped_at: RefCell<Vec<Frame>>,
     #[cfg(test)]
@@ -81,6 +84,12 @@ impl Budget {
         self.ran.get()
     }
 
+    /// The program is loaded; what comes now is the script's own doing.
+    pub(crate) fn loaded(&self, lua: &Lua) -> LuaResult<()> {
+        self.light.set(lua.used_memory() + LIGHT_BYTES);
+        self.leash(lua)
+    }
+
     /// Lets the script take only so much memory until the next look at it.
     pub(crate) fn leash(&self, lua: &Lua) -> LuaResult<()> {
         let used = lua.used_memory();
@@ -94,6 +103,9 @@ impl Budget {
     pub(crate) fn tick(&self, lua: &Lua) -> LuaResult<VmState> {
         #[cfg(test)]
         self.gap.step();
+        if self.ours.get() {
+            return Ok(VmState::Continue);
+        }
         if self.is_stopped() {
             return Err(Self::error());
         }
@@ -102,7 +114,7 @@ impl Budget {
             return Err(self.stop(lua, Stop::Steps));
         }
         self.spent.set(spent);
-        if spent.is_multiple_of(STEPS_BETWEEN_LOOKS) {
+        if spent.is_multiple_of(STEPS_BETWEEN_LOOKS) || lua.used_memory() > self.light.get() {
             self.look(lua)?;
         }
         Ok(VmState::Continue)
@@ -138,6 +150,14 @@ impl Budget {
             *self.stopped_at.borrow_mut() = blame::frames(lua);
         }
         Self::error()
+    }
+
+    /// Runs code of ours that no script's budget pays for.
+    pub(crate) fn unhindered<R>(&self, run: impl FnOnce() -> R) -> R {
+        self.ours.set(true);
+        let result = run();
+        self.ours.set(false);
+        result
     }
 
     fn is_stopped(&self) -> bool {

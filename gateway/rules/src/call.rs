@@ -12,6 +12,7 @@ use crate::asked::Asked;
 use crate::error::printable;
 use crate::input::Input;
 use crate::limits::{CallLimits, LOG_LINE_BYTES, LOG_LINES};
+use crate::testing::Collected;
 
 /// What a decision depends on besides its request. Recorded with it, so that a replay gives the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,9 @@ pub(crate) struct CallState {
     /// Where the handler starts, for what can be blamed on no line of it.
     pub(crate) handler_line: Cell<Option<u32>>,
     pub(crate) asked: Asked,
+    /// While a script's tests are looked for: how many were found, and they themselves.
+    pub(crate) collecting: Cell<Option<u32>>,
+    pub(crate) cases: RefCell<Vec<Collected>>,
 }
 
 impl CallState {
@@ -59,6 +63,8 @@ impl CallState {
             answers: Cell::new(0),
             handler_line: Cell::new(None),
             asked: Asked::default(),
+            collecting: Cell::new(None),
+            cases: RefCell::default(),
         }
     }
 
@@ -69,8 +75,8 @@ impl CallState {
             .ok_or_else(|| mlua::Error::runtime("no call runs in this VM"))
     }
 
-    pub(crate) fn start(&self, input: &Arc<Input>, context: &CallContext, limits: &CallLimits) {
-        *self.input.borrow_mut() = Some(Arc::clone(input));
+    pub(crate) fn start(&self, input: Option<&Arc<Input>>, context: &CallContext, limits: &CallLimits) {
+        *self.input.borrow_mut() = input.map(Arc::clone);
         self.now.set(context.now);
         self.random.set(context.seed);
         self.log.borrow_mut().clear();

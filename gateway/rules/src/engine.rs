@@ -16,6 +16,8 @@ use crate::limits::CallLimits;
 use crate::outcome::Outcome;
 use crate::pool::Pool;
 use crate::program::{self, CompileError, Program};
+use crate::recorded::Recorded;
+use crate::testing::Collected;
 use crate::vm::{Call, Terms, Vm};
 use crate::{EngineError, Limits};
 
@@ -205,6 +207,32 @@ impl Engine {
             duration: started.elapsed(),
             ..decision
         }
+    }
+
+    /// Decides again from the record: the host answers what it answered. With a program of
+    /// [`compile_traced`](Self::compile_traced) this tells which lines ran, and so explains the decision; whether it came
+    /// to the same tells [`Decision::is_same_as`].
+    pub async fn replay(
+        &self,
+        program: &Arc<Program>,
+        input: &Arc<Input>,
+        context: &CallContext,
+        calls: &[HostCall],
+        limits: Option<&CallLimits>,
+    ) -> Decision {
+        let host = Recorded::new(calls.to_vec());
+        let surroundings = Surroundings {
+            limits,
+            ..Surroundings::of(&host)
+        };
+        self.run(program, input, context, &surroundings).await
+    }
+
+    /// The tests that a script's main part tells of.
+    pub(crate) async fn collect(&self, program: &Program, limits: &CallLimits) -> Result<Vec<Collected>, ScriptError> {
+        Pool::of(&self.shared)
+            .with_vm(&self.shared, limits.decision, async |vm| vm.collect(program, limits))
+            .await?
     }
 
     /// Asks the `check` handler of a script that asks nothing of its host.

@@ -60,6 +60,20 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    pub const ALL: [Self; 11] = [
+        Self::Runtime,
+        Self::StepLimit,
+        Self::TimeLimit,
+        Self::MemoryLimit,
+        Self::BadAnswer,
+        Self::HostUnavailable,
+        Self::HostTimeout,
+        Self::Unanswered,
+        Self::Busy,
+        Self::Suspended,
+        Self::Internal,
+    ];
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,6 +89,11 @@ impl ErrorKind {
             Self::Suspended => "suspended",
             Self::Internal => "internal",
         }
+    }
+
+    /// Whether a replay with the recorded answers ends so too.
+    pub(crate) const fn comes_again(self) -> bool {
+        self.is_repeatable() || matches!(self, Self::HostUnavailable | Self::HostTimeout)
     }
 
     /// Whether the script is to blame, rather than its surroundings.

@@ -6,7 +6,7 @@ use mlua::{IntoLua, Lua, Table, Value};
 use serde_json::value::RawValue;
 
 use crate::fields::{key_text, shorten};
-use crate::limits::{HTTP_BODY_BYTES, JSON_DEPTH, JSON_NODES};
+use crate::limits::{CASE_BYTES, CASE_NODES, HTTP_BODY_BYTES, JSON_DEPTH, JSON_NODES};
 use crate::money::{kind_of, money_of, whole};
 use crate::reading::Meter;
 
@@ -97,13 +97,28 @@ pub(crate) fn from_lua(value: &Value) -> Result<String, String> {
     Ok(text)
 }
 
+/// A test case: the entries of a table but one, which is no JSON.
+pub(crate) fn case_form(table: &Table, without: &str) -> Result<serde_json::Value, String> {
+    let mut entries = serde_json::Map::new();
+    let meter = &mut Meter::of(CASE_BYTES, CASE_NODES);
+    meter.each(table, "test", |meter, key, value| {
+        let name = key_text(key).ok_or("a test has named entries")?;
+        if name != without {
+            let written = write(meter, value, 1).map_err(|problem| format!("{}: {problem}", shorten(&name)))?;
+            entries.insert(name, written);
+        }
+        Ok(())
+    })?;
+    Ok(entries.into())
+}
+
 fn write(meter: &mut Meter, value: &Value, depth: usize) -> Result<serde_json::Value, String> {
     if depth > JSON_DEPTH {
         return Err(format!("the table is nested deeper than {JSON_DEPTH} levels"));
     }
     Ok(match value {
         Value::Boolean(flag) => (*flag).into(),
-        Value::String(_) => meter.text("a text for JSON", value)?.into(),
+        Value::String(text) => meter.plain("a text for JSON", text)?.into(),
         Value::Table(table) if table.raw_len() > 0 => list(meter, table, depth)?.into(),
         Value::Table(table) => object(meter, table, depth)?.into(),
         other => match (whole(other), money_of(other)) {
@@ -139,8 +154,10 @@ fn object(
 ) -> Result<serde_json::Map<String, serde_json::Value>, String> {
     let mut entries = BTreeMap::new();
     meter.each(table, "JSON", |meter, key, value| {
-        let name = key_text(key).ok_or("JSON: a table is a list or has names, not both")?;
-        meter.text("JSON: a name", key)?;
+        let Value::String(name) = key else {
+            return Err(String::from("JSON: a table is a list or has names, not both"));
+        };
+        let name = meter.plain("JSON: a name", name)?;
         let value = write(meter, value, depth + 1).map_err(|text| match depth {
             0 => format!("'{}': {text}", shorten(&name)),
             _ => text,

@@ -121,7 +121,7 @@ pub(crate) const PATTERN_BYTES: usize = 64;
 /// Longest text that `string.rep` makes and that the functions over whole texts read.
 pub(crate) const TEXT_BYTES: usize = 64 * KIB;
 /// Largest table that the functions over whole tables make or read.
-pub(crate) const TABLE_ITEMS: usize = 16_384;
+pub(crate) const TABLE_ITEMS: usize = 8_192;
 
 /// Everything a handler answers, names and texts together.
 pub(crate) const ANSWER_BYTES: usize = 16 * KIB;
@@ -161,6 +161,12 @@ pub(crate) const HTTP_ANSWER_BYTES: usize = 64 * KIB;
 pub(crate) const JSON_DEPTH: usize = 16;
 pub(crate) const JSON_NODES: usize = 2_048;
 
+/// Tests of one script, and what one of them may hold.
+pub(crate) const CASES: u32 = 200;
+pub(crate) const CASE_NAME_BYTES: usize = 200;
+pub(crate) const CASE_BYTES: usize = 64 * KIB;
+pub(crate) const CASE_NODES: usize = 2_048;
+
 /// Garbage above the VM's size at birth that is left to the incremental collector.
 pub(crate) const GARBAGE_BYTES: usize = 2 * MIB;
 
@@ -168,11 +174,19 @@ pub(crate) const GARBAGE_BYTES: usize = 2 * MIB;
 pub(crate) const RESET_BYTES: usize = 256 * KIB;
 
 /// Memory that a script may take between two looks at the budget: bounds every single text and table, because the
-/// operators on texts (`..`, `<`, and `+` on digits) count no steps. A map of 8192 keys needs 320 KiB at once.
-pub(crate) const MEMORY_AT_ONCE_BYTES: usize = 384 * KIB;
+/// operators on texts (`..`, `<`, and `+` on digits) count no steps. A map of 4096 keys needs 128 KiB at once.
+pub(crate) const MEMORY_AT_ONCE_BYTES: usize = 160 * KIB;
 
-/// Operators in one script. Between two steps a script can only run straight on, through each of them once.
+/// Operators in one script, and in one function of it. Between two steps a script can only run straight on, through
+/// each operator of one function once; on the longest text one takes a tenth of a millisecond.
 pub(crate) const OPERATORS: usize = 2_000;
+pub(crate) const OPERATORS_IN_FUNCTION: usize = 200;
+
+/// A script that has taken more than this may hold long texts: the clock is looked at with its every step.
+pub(crate) const LIGHT_BYTES: usize = 16 * KIB;
+
+/// `pcall` within `pcall`: each of them has to be left again when a script is stopped.
+pub(crate) const PCALLS_DEEP: usize = 150;
 
 /// The clock and the memory are looked at every so many steps.
 pub(crate) const STEPS_BETWEEN_LOOKS: u32 = 16;

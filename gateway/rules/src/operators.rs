@@ -1,5 +1,10 @@
 //! Counts the operators of a source that work through a whole text in one go.
 
+use full_moon::ast::{BinOp, CompoundAssignment, Expression, FunctionBody, UnOp};
+use full_moon::visitors::Visitor;
+
+use crate::deep;
+
 /// Arithmetic, order and `..`: what may take long on a long text. Comments and texts do not count; what stands inside
 /// an interpolated text does, expression or not. A source that does not compile may be counted in any way.
 pub(crate) fn count(source: &str) -> usize {
@@ -22,6 +27,62 @@ pub(crate) fn count(source: &str) -> usize {
         };
     }
     found
+}
+
+/// The most of them in one function, without those in the functions within it; the main part counts as one. Only for
+/// sources that compile.
+pub(crate) fn most_in_a_function(source: &str) -> Option<usize> {
+    deep::on_large_stack(|| {
+        let tree = full_moon::parse_fallible(source, full_moon::LuaVersion::luau())
+            .into_result()
+            .ok()?;
+        let mut counted = PerFunction { open: vec![0], most: 0 };
+        counted.visit_ast(&tree);
+        Some(counted.open.into_iter().fold(counted.most, usize::max))
+    })
+    .flatten()
+}
+
+/// Counts for every function that the walk is in, outermost first.
+struct PerFunction {
+    open: Vec<usize>,
+    most: usize,
+}
+
+impl PerFunction {
+    fn add(&mut self) {
+        if let Some(innermost) = self.open.last_mut() {
+            *innermost += 1;
+        }
+    }
+}
+
+impl Visitor for PerFunction {
+    fn visit_function_body(&mut self, _: &FunctionBody) {
+        self.open.push(0);
+    }
+
+    fn visit_function_body_end(&mut self, _: &FunctionBody) {
+        self.most = self.open.pop().map_or(self.most, |count| count.max(self.most));
+    }
+
+    fn visit_expression(&mut self, expression: &Expression) {
+        let works = match expression {
+            Expression::BinaryOperator { binop, .. } => !matches!(
+                binop,
+                BinOp::And(_) | BinOp::Or(_) | BinOp::TwoEqual(_) | BinOp::TildeEqual(_)
+            ),
+            Expression::UnaryOperator { unop, .. } => matches!(unop, UnOp::Minus(_)),
+            _ => false,
+        };
+        if works {
+            self.add();
+        }
+    }
+
+    fn visit_compound_assignment(&mut self, _: &CompoundAssignment) {
+        self.add();
+    }
 }
 
 fn skip_comment(comment: &[u8]) -> &[u8] {
@@ -60,6 +121,21 @@ fn skip_long(text: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_those_of_each_function_apart() {
+        for (source, expected) in [
+            ("return 1 + 2 - -3", 3),
+            ("local function f(a) return a + a end return f(1) + 2 + 3", 2),
+            (
+                "local f = function(a) a += 1 a ..= 'x' return function() return a < 1 end end",
+                2,
+            ),
+            ("return 1 and 2 or 3 == 4", 0),
+        ] {
+            assert_eq!(most_in_a_function(source), Some(expected), "{source}");
+        }
+    }
 
     #[test]
     fn counts_operators_and_nothing_else() {

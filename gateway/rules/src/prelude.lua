@@ -141,16 +141,24 @@ math.randomseed = no_random
 -- Errors of host functions are objects; a script that catches one gets its text. Running out of memory cannot be
 -- caught: what follows would depend on what the collector happened to have freed.
 local caught = host.caught
+local depth = 0
+local function deeper(name)
+  if depth >= limits.pcalls then error(`{name}: more than {limits.pcalls} within each other`, 3) end
+  depth += 1
+end
 local function settle(ok, problem, ...)
+  depth -= 1
   if ok then return true, problem, ... end
   return false, caught(problem)
 end
 pcall = function(...)
+  deeper("pcall")
   return settle(raw_pcall(...))
 end
 xpcall = function(body, handler, ...)
   if type(handler) ~= "function" then error("xpcall: expected a function as the handler", 2) end
-  return raw_xpcall(body, function(problem) return handler(caught(problem)) end, ...)
+  deeper("xpcall")
+  return settle(raw_xpcall(body, function(problem) return handler(caught(problem)) end, ...))
 end
 
 getmetatable("").__metatable = false
@@ -158,10 +166,15 @@ getmetatable("").__metatable = false
 -- Questions to the gateway: `put` checks and notes the question, the driver of the call waits for the answer while this
 -- sleeps, `take` makes a value of it.
 local yield, isyieldable = host.yield, host.isyieldable
-return function(put, take)
+local function asking(put, take)
   return function(...)
     put(isyieldable(), ...)
     yield()
     return take(...)
   end
 end
+
+-- A script that was stopped did not come back from its `pcall`s.
+local function come_up() depth = 0 end
+
+return asking, come_up

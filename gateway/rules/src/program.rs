@@ -1,10 +1,13 @@
+use std::borrow::Cow;
+
 use mlua::Error as LuaError;
 use mlua::chunk::Compiler;
 
 use crate::Limits;
 use crate::error::{chunk_of, printable};
-use crate::limits::{ERROR_BYTES, OPERATORS};
+use crate::limits::{ERROR_BYTES, OPERATORS, OPERATORS_IN_FUNCTION};
 use crate::operators;
+use crate::testing;
 
 /// The version of the API that scripts are written against; a script states it as `--!api 1`.
 pub const API_VERSION: u32 = 1;
@@ -97,8 +100,24 @@ pub struct CompileError {
     pub line: Option<u32>,
 }
 
-/// Compiles, and runs nothing. The bytes come from outside, so they are read as text whatever they look like.
+/// Compiles, and runs nothing; without the script's tests.
 pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8], traced: bool) -> Result<Program, CompileError> {
+    // First as it is: only what compiles is looked into.
+    let whole = compile_text(limits, label, source, traced)?;
+    let text = String::from_utf8_lossy(source);
+    match testing::without_tests(&text) {
+        Cow::Borrowed(_) => Ok(whole),
+        Cow::Owned(left) => compile_text(limits, label, left.as_bytes(), traced),
+    }
+}
+
+/// Compiles the whole source, its tests too.
+pub(crate) fn compile_with_tests(limits: &Limits, label: &str, source: &[u8]) -> Result<Program, CompileError> {
+    compile_text(limits, label, source, false)
+}
+
+/// The bytes come from outside, so they are read as text whatever they look like.
+fn compile_text(limits: &Limits, label: &str, source: &[u8], traced: bool) -> Result<Program, CompileError> {
     let chunk = chunk_of(&printable(label, LABEL_BYTES));
     let fail = |line: Option<u32>, text: String| {
         let place = line.map_or_else(|| chunk.clone(), |line| format!("{chunk}:{line}"));
@@ -138,6 +157,16 @@ pub(crate) fn compile(limits: &Limits, label: &str, source: &[u8], traced: bool)
         let (line, text) = place_of(&error);
         fail(line, text)
     })?;
+    if operators > OPERATORS_IN_FUNCTION
+        && let Some(most) = operators::most_in_a_function(text).filter(|most| *most > OPERATORS_IN_FUNCTION)
+    {
+        return Err(fail(
+            None,
+            format!(
+                "one function has {most} operators; at most {OPERATORS_IN_FUNCTION} are allowed: make more functions"
+            ),
+        ));
+    }
     // What tells of the lines is ours, not the author's.
     if bytecode.len() > limits.bytecode_bytes && !traced {
         let (size, limit) = (bytecode.len(), limits.bytecode_bytes);

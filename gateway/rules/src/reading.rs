@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use mlua::{Table, Value};
+use mlua::{LuaString, Table, Value};
 use plugin_sdk::{Currency, Field, Reason};
 
 use crate::fields::{key_text, shorten};
@@ -158,13 +158,47 @@ pub(crate) fn annotate(meter: &mut Meter, given: &Value) -> Result<Outcome, Stri
 }
 
 /// Counts what an answer holds while it is read.
-#[derive(Default)]
 pub(crate) struct Meter {
     bytes: usize,
     nodes: usize,
+    bytes_max: usize,
+    nodes_max: usize,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self::of(ANSWER_BYTES, ANSWER_NODES)
+    }
 }
 
 impl Meter {
+    pub(crate) const fn of(bytes_max: usize, nodes_max: usize) -> Self {
+        Self {
+            bytes: 0,
+            nodes: 0,
+            bytes_max,
+            nodes_max,
+        }
+    }
+
+    /// Any UTF-8 text, for places where its characters do no harm.
+    pub(crate) fn plain(&mut self, what: &str, text: &LuaString) -> Result<String, String> {
+        let text = text
+            .to_str()
+            .map_err(|_| format!("{what} is not UTF-8 text"))?
+            .to_owned();
+        self.count(text.len())?;
+        Ok(text)
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), String> {
+        self.bytes += bytes;
+        if self.bytes > self.bytes_max {
+            return Err(format!("the answer is longer than {} bytes", self.bytes_max));
+        }
+        Ok(())
+    }
+
     /// A short name without blanks or controls: of a connection, a list, a note.
     pub(crate) fn name(&mut self, verb: &str, kind: &str, value: &Value) -> Result<String, String> {
         let Value::String(_) = value else {
@@ -298,10 +332,7 @@ impl Meter {
                 control.escape_default()
             ));
         }
-        self.bytes += text.len();
-        if self.bytes > ANSWER_BYTES {
-            return Err(format!("the answer is longer than {ANSWER_BYTES} bytes"));
-        }
+        self.count(text.len())?;
         Ok(text)
     }
 
@@ -318,8 +349,8 @@ impl Meter {
         let mut problem = None;
         let walked = table.for_each(|key: Value, value: Value| {
             self.nodes += 1;
-            let result = if self.nodes > ANSWER_NODES {
-                Err(format!("the answer has more than {ANSWER_NODES} entries"))
+            let result = if self.nodes > self.nodes_max {
+                Err(format!("the answer has more than {} entries", self.nodes_max))
             } else {
                 read(self, &key, &value)
             };

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures_util::FutureExt;
 use mlua::chunk::ChunkMode;
 use mlua::{
@@ -24,11 +25,12 @@ use crate::fields::Shown;
 use crate::host::{Host, HostError};
 use crate::input::{Handler, Input};
 use crate::limits::{
-    CallLimits, GARBAGE_BYTES, PATTERN_BYTES, PATTERN_TEXT_BYTES, RESET_BYTES, TABLE_ITEMS, TEXT_BYTES,
+    CallLimits, GARBAGE_BYTES, PATTERN_BYTES, PATTERN_TEXT_BYTES, PCALLS_DEEP, RESET_BYTES, TABLE_ITEMS, TEXT_BYTES,
 };
 use crate::money::{self, LuaMoney, kind_of};
 use crate::outcome::Outcome;
 use crate::questions::Questions;
+use crate::testing::{self, Collected};
 use crate::views::Views;
 use crate::{Limits, Program};
 
@@ -63,6 +65,8 @@ pub(crate) struct Vm {
     thread: Thread,
     /// What the thread holds between calls that failed.
     idle: Function,
+    /// Makes the prelude forget the `pcall`s that a stopped script did not come back from.
+    come_up: Function,
     /// Metatable of every call's globals: reading falls through to the libraries, writing stays in the call.
     environment_meta: Table,
     memory_at_birth: usize,
@@ -113,7 +117,8 @@ impl Vm {
         lua.set_app_data(Rc::clone(&call));
         globals.raw_set("money", lua.create_function(money::construct)?)?;
         answer::register(&lua, &globals)?;
-        let asking = run_prelude(&lua, prelude, &budget, &coroutine)?;
+        testing::register(&lua, &globals)?;
+        let (asking, come_up) = run_prelude(&lua, prelude, &budget, &coroutine)?;
         register_types(&lua)?;
         let views = Views::new(&lua, &call)?;
         let questions = Questions::new(asking, &budget);
@@ -140,6 +145,7 @@ impl Vm {
             context,
             thread,
             idle,
+            come_up,
             environment_meta,
             memory_at_birth,
             calls: 0,
@@ -158,7 +164,7 @@ impl Vm {
 
     pub(crate) async fn call(&mut self, terms: &Terms<'_>) -> Call {
         self.calls = self.calls.saturating_add(1);
-        self.call.start(terms.input, terms.context, terms.limits);
+        self.call.start(Some(terms.input), terms.context, terms.limits);
         self.budget.arm(terms.limits);
         let mut main = None;
         let mut turn = self.guarded(terms.program, |vm| vm.begin(terms, &mut main));
@@ -186,6 +192,30 @@ impl Vm {
             own_time: self.budget.ran(),
             memory: self.budget.most_memory(),
             coverage,
+        }
+    }
+
+    /// Runs the main part alone, for the tests that it tells of.
+    pub(crate) fn collect(&mut self, program: &Program, limits: &CallLimits) -> Result<Vec<Collected>, ScriptError> {
+        const NOWHERE: CallContext = CallContext {
+            now: DateTime::UNIX_EPOCH,
+            seed: 0,
+        };
+        self.calls = self.calls.saturating_add(1);
+        self.call.start(None, &NOWHERE, limits);
+        self.call.collecting.set(Some(0));
+        self.budget.arm(limits);
+        let turn = self.guarded(program, |vm| {
+            vm.load(program, &mut None).map(|_| Turn::Ends(Outcome::NoHandler))
+        });
+        self.budget.disarm();
+        self.call.collecting.set(None);
+        self.call.finish();
+        self.tidy(limits);
+        let cases = self.call.cases.take();
+        match turn {
+            Turn::Ends(Outcome::Failed(error)) => Err(error),
+            _ => Ok(cases),
         }
     }
 
@@ -277,7 +307,7 @@ impl Vm {
             .set_environment(environment)
             .into_function()?;
         let main = &*loaded.insert(main);
-        self.budget.leash(&self.lua)?;
+        self.budget.loaded(&self.lua)?;
         match main.call::<(Value, Value)>(())? {
             (Value::Table(handlers), Value::Nil) if !handlers.has_metatable() => Ok(handlers),
             (Value::Table(_), Value::Nil) => Err(Failure::Answer(
@@ -305,6 +335,10 @@ impl Vm {
     }
 
     fn tidy(&mut self, limits: &CallLimits) {
+        if self.budget.stopped().is_some() {
+            // Its one step is granted, and none is left to anybody.
+            self.worn |= self.budget.unhindered(|| self.come_up.call::<()>(())).is_err();
+        }
         // A thread that failed keeps its stack as it was, and a collection that comes across one whose memory ran out in
         // the middle of a call finds it broken. Setting it back takes a little memory, and cannot do without.
         self.worn |= self.lua.set_memory_limit(limits.memory_bytes + RESET_BYTES).is_err();
@@ -347,14 +381,15 @@ fn register_types(lua: &Lua) -> LuaResult<()> {
     Ok(())
 }
 
-/// Gives the prelude's half of the host functions.
-fn run_prelude(lua: &Lua, prelude: &[u8], budget: &Rc<Budget>, coroutine: &Table) -> LuaResult<Function> {
+/// Gives the prelude's half of the host functions, and what brings it back in order after a stop.
+fn run_prelude(lua: &Lua, prelude: &[u8], budget: &Rc<Budget>, coroutine: &Table) -> LuaResult<(Function, Function)> {
     let limits = lua.create_table()?;
     for (name, limit) in [
         ("pattern_text", PATTERN_TEXT_BYTES),
         ("pattern", PATTERN_BYTES),
         ("text", TEXT_BYTES),
         ("table", TABLE_ITEMS),
+        ("pcalls", PCALLS_DEEP),
     ] {
         limits.raw_set(name, limit)?;
     }

@@ -10,7 +10,7 @@ use crate::{CheckRequest, Command, Engine, NoHost};
 
 /// Everything among a script's globals. Compared with the list that scripts see in `tests/surface.rs`.
 const GLOBALS: &str = "_VERSION accept annotate assert bit32 deliver drop error fee getmetatable ipairs math money next \
-    no_fee pairs pcall rawequal rawget rawlen rawset reject retry_later route select setmetatable string table tonumber \
+    no_fee pairs pcall rawequal rawget rawlen rawset reject retry_later route select setmetatable string table test tonumber \
     tostring type typeof unpack utf8 xpcall";
 
 /// Longest time between two steps over the attack corpus: on an idle machine, and in a debug build that shares one.
@@ -109,6 +109,10 @@ fn the_globals_are_the_listed_ones() {
     assert_eq!(
         names.into_iter().collect::<Vec<_>>(),
         GLOBALS.split_whitespace().collect::<Vec<_>>()
+    );
+    assert_eq!(
+        GLOBALS.split_whitespace().collect::<Vec<_>>(),
+        crate::lint::surface::GLOBALS
     );
     assert!(globals.is_readonly() && !globals.has_metatable() && vm.environment_meta.is_readonly());
 }

@@ -5,9 +5,11 @@
 mod support;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rules::{Decision, Engine, Outcome};
+use rules::{Decision, Engine, Input, Outcome, Surroundings};
+use support::hosts::Gateway;
 use support::{ask, context, engine, handler, is_plain_accept, program, request, wait};
 
 /// An attack ends within this; a debug build on a busy machine gets a multiple.
@@ -20,6 +22,8 @@ const STACK_BYTES: usize = 2 * 1024 * 1024;
 struct Attack {
     name: String,
     source: String,
+    /// The handler that is asked: `check`, unless the script says another.
+    asked: Arc<Input>,
     expected: Vec<String>,
 }
 
@@ -39,12 +43,29 @@ fn corpus() -> Vec<Attack> {
             Attack {
                 name: path.file_stem().unwrap().to_string_lossy().into_owned(),
                 source: expand(&text),
+                asked: asked(&text),
                 expected,
             }
         })
         .collect();
     attacks.sort_by(|left, right| left.name.cmp(&right.name));
     attacks
+}
+
+fn asked(text: &str) -> Arc<Input> {
+    let name = text.lines().find_map(|line| line.strip_prefix("-- ask: "));
+    Arc::new(match name.unwrap_or("check") {
+        "check" => Input::Check(request()),
+        "route" => Input::Route(support::payment()),
+        "fee" => Input::Fee(support::payment()),
+        "event" => Input::Event(support::event()),
+        other => panic!("there is no handler {other}"),
+    })
+}
+
+fn decide(engine: &Engine, program: &Arc<rules::Program>, attack: &Attack) -> Decision {
+    let gateway = Gateway::default();
+    wait(engine.run(program, &attack.asked, &context(), &Surroundings::of(&gateway)))
 }
 
 /// Long sources are written short: `NEST(3)`, `TABLES(3)`, `LOCALS(3)`, `NUMBERS(3)`, `REPEAT(3, statement)`.
@@ -91,7 +112,7 @@ fn assault(engine: &Engine, attack: &Attack) -> Result<(String, Duration, u64), 
         Err(error) if error.message.len() > 4096 => return Err("a long compile error".to_owned()),
         Err(_) => ("compile_error".to_owned(), 0),
         Ok(program) => {
-            let decision = wait(engine.check(&program, &request(), &context()));
+            let decision = decide(engine, &program, attack);
             bounded(&decision)?;
             (outcome_name(&decision), decision.steps)
         }
@@ -171,7 +192,7 @@ fn every_attack_fails_at_the_hard_caps() {
         let engine = Engine::new(limits).unwrap();
         for attack in corpus() {
             if let Ok(program) = engine.compile("r17", attack.source.as_bytes()) {
-                let decision = wait(engine.check(&program, &request(), &context()));
+                let decision = decide(&engine, &program, &attack);
                 bounded(&decision).unwrap();
             }
         }

@@ -5,7 +5,7 @@ mod support;
 
 use proptest::prelude::*;
 use rules::{Engine, ErrorKind, Outcome};
-use support::{context, engine, request, wait};
+use support::{context, engine, input, wait};
 
 thread_local! {
     static ENGINE: Engine = engine();
@@ -104,6 +104,18 @@ const WORDS: &[&str] = &[
     "accept{",
     "money('5 RUB')",
     "ctx.log(",
+    "ctx.list('contracts')",
+    ":has('4')",
+    ":get(account)",
+    "ctx.velocity('k', '1h')",
+    "ctx.http.get('https://a.example/')",
+    ".json()",
+    "route('a')",
+    ":fallback('b')",
+    "fee(money('1 RUB'))",
+    "annotate{a = 1}",
+    "deliver()",
+    "test('x', {})",
 ];
 
 fn survives(source: &[u8]) -> Result<(), TestCaseError> {
@@ -111,7 +123,8 @@ fn survives(source: &[u8]) -> Result<(), TestCaseError> {
         let Ok(program) = engine.compile("r1", source) else {
             return Ok(());
         };
-        let decision = wait(engine.check(&program, &request(), &context()));
+        let gateway = support::hosts::Gateway::default();
+        let decision = wait(engine.run(&program, &input(), &context(), &rules::Surroundings::of(&gateway)));
         if let Outcome::Failed(error) = &decision.outcome {
             prop_assert!(
                 !matches!(error.kind, ErrorKind::Internal | ErrorKind::Busy),
@@ -165,10 +178,13 @@ proptest! {
             "ctx.hash", "ctx.time", "ctx.time", "request.amount.times", "request.amount.percent", "request.amount:times",
             "request.amount:percent", "string.rep", "string.format", "string.find", "string.gsub", "table.sort",
             "table.move", "table.create", "table.concat", "tostring", "pcall", "xpcall", "string.split", "utf8.codes",
-            "string.unpack", "table.insert"][..]),
+            "string.unpack", "table.insert", "ctx.list", "ctx.list('contracts').has", "ctx.list('contracts').get",
+            "ctx.list('contracts'):has", "ctx.list('contracts'):get", "ctx.velocity", "ctx.http.get", "ctx.http.post",
+            "ctx.http:post", "route", "route('a'):fallback", "fee", "no_fee", "deliver", "drop", "annotate", "test"][..]),
         arguments in proptest::collection::vec(proptest::sample::select(&["nil", "1", "-1", "0", "0/0", "1e300",
             "2^53", "1.5", "''", "'1.00 RUB'", "'x'", "'2.5'", "'half_up'", "'%d+'", "{}", "{1, 2}", "type", "true",
-            "request", "ctx", "request.amount", "accept()", "('x'):rep(60000)", "'+03:00'", "'forbidden'", "error"][..]),
+            "request", "ctx", "request.amount", "accept()", "('x'):rep(60000)", "'+03:00'", "'forbidden'", "error", "'1h'", "{'1h', '1d'}", "'https://a.example/'", "{json = {a = {1, 'x'}}}",
+            "{headers = {a = 'b'}, timeout = '1s', optional = true}", "ctx.list('contracts')", "'4'"][..]),
             0..5),
     ) {
         survives(support::handler(&format!("return {function}({})", arguments.join(", "))).as_bytes())?;

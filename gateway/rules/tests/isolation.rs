@@ -3,8 +3,11 @@
 
 mod support;
 
-use rules::{Engine, Limits};
-use support::{ask, context, engine, handler, is_plain_accept, program, request};
+use std::sync::Arc;
+
+use rules::{Engine, Input, Limits};
+use support::hosts::Gateway;
+use support::{ask, ask_host, ask_input, context, engine, handler, is_plain_accept, program, request};
 
 /// Every way a script can try to leave something behind: in its main part, in a handler, before a failure.
 const WRITES: &[(&str, &str)] = &[
@@ -106,6 +109,47 @@ const HANDLER_WRITES: &[(&str, &str)] = &[
     ("drawn numbers", "for i = 1, 7 do ctx.random(6) end"),
     ("log", "ctx.log('leak')"),
     ("answers made", "for i = 1, 60 do accept() end"),
+    ("ctx.list", "ctx.list('contracts').leaked = 'leak'"),
+    ("ctx.list, kept", "leaked = ctx.list('contracts')"),
+    (
+        "ctx.list's function",
+        "setmetatable(ctx.list('contracts').has, {__index = {leaked = 'leak'}})",
+    ),
+    ("a list's row", "ctx.list('contracts'):get('4').leaked = 'leak'"),
+    (
+        "a list's row, raw",
+        "rawset(ctx.list('contracts'):get('4'), 'leaked', 'leak')",
+    ),
+    ("ctx.velocity", "ctx.velocity('k', '1h').leaked = 'leak'"),
+    ("a velocity's sums", "ctx.velocity('k', '1h').sums.leaked = 'leak'"),
+    ("a velocity's table", "ctx.velocity('k', {'1h'}).leaked = 'leak'"),
+    ("ctx.http", "ctx.http.leaked = 'leak' "),
+    ("ctx.http, raw", "rawset(ctx.http, 'get', 'leak')"),
+    ("a response", "ctx.http.get('https://a.example/').leaked = 'leak'"),
+    (
+        "a response's headers",
+        "ctx.http.get('https://a.example/').headers.leaked = 'leak'",
+    ),
+    (
+        "a response's json",
+        "leaked = ctx.http.get('https://a.example/').json leaked().leaked = 'leak'",
+    ),
+    ("questions asked", "for i = 1, 16 do ctx.list('contracts'):has('4') end"),
+    ("a question caught", "pcall(function() ctx.list('nope'):has('4') end)"),
+    (
+        "a question without an answer",
+        "pcall(ctx.http.get, 'https://slow.example/')",
+    ),
+    (
+        "a route",
+        "route('a').leaked = 'leak' leaked = route('a'):fallback('b')",
+    ),
+    ("a fee", "leaked = fee(money('1 RUB'))"),
+    ("tests", "test('leak', {check = {account = 'leak'}, expect = accept()})"),
+    (
+        "pcalls not come back from",
+        "local function f() pcall(f) while true do end end f()",
+    ),
 ];
 
 /// Accepts only if nothing of the above is to be seen.
@@ -131,6 +175,12 @@ const VICTIM: &str = r#"
     assert(not pcall(function() return ctx.leaked end))
     assert(ctx.random(1000000) == ctx_first, "randomness")
     assert(ctx.time().leaked == nil)
+    for i = 1, 14 do assert(ctx.list("contracts"):has("x") == false) end
+    assert(getmetatable(ctx.list("x")) == false and getmetatable(ctx.http) == false)
+    assert(not pcall(function() return ctx.http.leaked end))
+    assert(ctx.list("contracts"):get("4").leaked == nil and ctx.velocity("k", "1h").sums.leaked == nil)
+    local function deep(n) return n == 0 or (pcall(deep, n - 1)) end
+    assert(deep(140), "pcalls")
     for i = 1, 60 do accept() end
     return accept()
 "#;
@@ -191,8 +241,8 @@ fn another_script_reads_nothing() {
     let mut failures = Vec::new();
     for (name, source) in attackers() {
         let attacker = program(&engine, &source);
-        ask(&engine, &attacker, &request(), &context());
-        let seen = ask(&engine, &victim, &request(), &context());
+        ask_host(&engine, &attacker, &Gateway::default());
+        let seen = ask_host(&engine, &victim, &Gateway::default());
         if !is_plain_accept(&seen) || !seen.log.is_empty() {
             failures.push(format!("{name}: {:?} {:?}", seen.outcome, seen.log));
         }
@@ -218,8 +268,8 @@ fn the_same_script_reads_nothing_of_its_last_call() {
             account: "attack".into(),
             ..request()
         };
-        ask(&engine, &program, &attack, &context());
-        let seen = ask(&engine, &program, &request(), &context());
+        ask_input(&engine, &program, &Arc::new(Input::Check(attack)), &Gateway::default());
+        let seen = ask_host(&engine, &program, &Gateway::default());
         if !is_plain_accept(&seen) {
             failures.push(format!("{name}: {:?}", seen.outcome));
         }

@@ -6,7 +6,7 @@ mod support;
 use support::check;
 
 const BASE: &str = "_VERSION accept annotate assert bit32 deliver drop error fee getmetatable ipairs math money next \
-    no_fee pairs pcall rawequal rawget rawlen rawset reject retry_later route select setmetatable string table tonumber \
+    no_fee pairs pcall rawequal rawget rawlen rawset reject retry_later route select setmetatable string table test tonumber \
     tostring type typeof unpack utf8 xpcall";
 
 const LIBRARIES: &[(&str, &str)] = &[

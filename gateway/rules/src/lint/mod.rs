@@ -12,15 +12,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Limits;
+use crate::deep;
 use crate::error::printable;
 use crate::limits::ERROR_BYTES;
 use crate::program;
 
 /// More than anybody reads; a script with more of them has one cause.
 const FINDINGS_MAX: usize = 100;
-
-/// The syntax tree of the deepest script that Luau compiles is walked over recursively.
-const STACK_BYTES: usize = 512 * 1024 * 1024;
 
 /// What the merchant has, for names that a script mentions. `None` where it is not known: nothing is said then.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,28 +81,17 @@ impl fmt::Display for Finding {
 #[must_use]
 pub fn lint(source: &[u8], known: &Known) -> Vec<Finding> {
     const LABEL: &str = "lint";
-    if let Err(error) = program::compile(&Limits::default(), LABEL, source, false) {
+    if let Err(error) = program::compile_with_tests(&Limits::default(), LABEL, source) {
         return vec![syntax(&error, LABEL)];
     }
     // It compiled, so it is text.
     let text = String::from_utf8_lossy(source);
     let text = text.strip_prefix(program::BYTE_ORDER_MARK).unwrap_or(&text);
-    let mut findings = on_large_stack(|| walk::findings(text, known));
+    let unchecked = || vec![Place::start().finding(Severity::Warning, "unchecked", "the script could not be checked")];
+    let mut findings = deep::on_large_stack(|| walk::findings(text, known)).unwrap_or_else(unchecked);
     findings.sort_by_key(|finding| (finding.line, finding.column, finding.severity));
     findings.truncate(FINDINGS_MAX);
     findings
-}
-
-fn on_large_stack(work: impl FnOnce() -> Vec<Finding> + Send) -> Vec<Finding> {
-    let unchecked = || vec![Place::start().finding(Severity::Warning, "unchecked", "the script could not be checked")];
-    std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, work)
-            .ok()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_else(unchecked)
-    })
 }
 
 fn syntax(error: &program::CompileError, label: &str) -> Finding {

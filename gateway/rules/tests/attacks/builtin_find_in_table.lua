@@ -1,5 +1,5 @@
 -- expect: step_limit | time_limit
 return { check = function()
-  local t = table.create(16384, 1)
+  local t = table.create(8192, 1)
   while true do table.find(t, 2) end
 end }

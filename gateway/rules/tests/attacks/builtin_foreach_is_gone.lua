@@ -1,2 +1,2 @@
 -- expect: runtime
-return { check = function() table.foreach(table.create(16384, 1), type) return accept() end }
+return { check = function() table.foreach(table.create(8192, 1), type) return accept() end }

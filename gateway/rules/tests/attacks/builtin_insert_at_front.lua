@@ -1,5 +1,5 @@
 -- expect: step_limit | time_limit | runtime
 return { check = function()
-  local t = table.create(16000, 1)
+  local t = table.create(8000, 1)
   while true do table.insert(t, 1, 2) table.remove(t, 1) end
 end }

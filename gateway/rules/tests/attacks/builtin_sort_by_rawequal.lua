@@ -1,5 +1,5 @@
 -- expect: step_limit | runtime
 return { check = function()
-  local t = table.create(16384, 1)
+  local t = table.create(8192, 1)
   while true do table.sort(t, rawequal) end
 end }

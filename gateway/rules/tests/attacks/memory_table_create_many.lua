@@ -1,2 +1,2 @@
 -- expect: memory_limit
-return { check = function() local t = {} while true do t[#t + 1] = table.create(16384, 1) end end }
+return { check = function() local t = {} while true do t[#t + 1] = table.create(8192, 1) end end }

@@ -1,0 +1,3 @@
+-- expect: runtime
+local ctx = ctx
+return { check = function() return accept() end, x = ctx.list("contracts"):has("4") }

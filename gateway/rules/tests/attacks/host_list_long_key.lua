@@ -1,0 +1,2 @@
+-- expect: runtime
+return { check = function(_, ctx) return ctx.list("contracts"):has(("x"):rep(65536)) end }

@@ -1,0 +1,3 @@
+-- expect: bad_answer
+-- ask: route
+return { route = function() return accept() end }

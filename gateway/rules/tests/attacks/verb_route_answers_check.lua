@@ -1,0 +1,2 @@
+-- expect: bad_answer
+return { check = function() return route("a") end }
