@@ -13,7 +13,9 @@ mod m20261122_000003_events;
 mod m20261122_000004_settlements;
 mod m20261122_000005_container_views;
 mod m20261122_000006_lists;
+mod m20261122_000007_rules_at_work;
 mod m20261122_000007_velocity;
+mod m20261122_000008_revisions;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -29,6 +31,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_container_views::Migration),
             Box::new(m20261122_000006_lists::Migration),
             Box::new(m20261122_000007_velocity::Migration),
+            Box::new(m20261122_000007_rules_at_work::Migration),
+            Box::new(m20261122_000008_revisions::Migration),
         ]
     }
 }

@@ -169,10 +169,18 @@ impl PostgresServer {
     /// Ends at once and keeps the data: what a crash of the database leaves.
     pub fn crash(&mut self) {
         let Some(mut running) = self.running.take() else { return };
+        // Held first, so that it makes no further children meanwhile.
+        kill(running.server, Signal::SIGSTOP).unwrap();
+        let children = children_of(running.server);
         kill(running.server, Signal::SIGKILL).unwrap();
-        // Its children notice by themselves; the watchdog waits only for the parent.
         let _ = running.watchdog.stdin.take().unwrap().write_all(b"keep\n");
         running.watchdog.wait().unwrap();
+        // The children notice by themselves. Until the last is gone, the data cannot be opened again.
+        let end = Instant::now() + START_DEADLINE;
+        while children.iter().any(|child| is_running(*child)) {
+            assert!(Instant::now() < end, "PostgreSQL's processes did not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Holds every process of the server, so that it neither answers nor refuses.
@@ -209,19 +217,25 @@ impl Drop for PostgresServer {
 fn children_of(parent: Pid) -> Vec<Pid> {
     let mut children = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
-            continue;
-        };
-        // `pid (name) state parent …`; the name may hold anything.
-        let parent_text = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
-        if parent_text == Some(parent.to_string().as_str()) {
-            children.push(Pid::from_raw(pid));
+        let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        let Some(pid) = pid.map(Pid::from_raw) else { continue };
+        if state_and_parent(pid).is_some_and(|(_, its_parent)| its_parent == parent.to_string()) {
+            children.push(pid);
         }
     }
     children
+}
+
+/// A process that ended and was not yet asked how is no longer running.
+fn is_running(pid: Pid) -> bool {
+    state_and_parent(pid).is_some_and(|(state, _)| state != "Z")
+}
+
+fn state_and_parent(pid: Pid) -> Option<(String, String)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // `pid (name) state parent …`; the name may hold anything.
+    let mut fields = stat.rsplit(')').next()?.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
 }
 
 /// PostgreSQL refuses to run as root.

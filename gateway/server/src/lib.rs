@@ -11,6 +11,7 @@ pub mod masking;
 pub mod node;
 pub mod payments;
 pub mod plugins;
+pub mod rulebook;
 pub mod settings;
 pub mod telemetry;
 pub mod tenancy;

@@ -42,12 +42,20 @@ pub fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
 /// Named values without card data.
 #[must_use]
 pub fn parameters(parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let is_card = |name: &str| CARD_PARAMETERS.iter().any(|card| name.eq_ignore_ascii_case(card));
-    let masked = |name: &str, value: &str| if is_card(name) { MASK.to_owned() } else { text(value) };
     parameters
         .iter()
-        .map(|(name, value)| (name.clone(), masked(name, value)))
+        .map(|(name, given)| (name.clone(), value(name, given)))
         .collect()
+}
+
+/// One named value without card data.
+#[must_use]
+pub fn value(name: &str, given: &str) -> String {
+    if CARD_PARAMETERS.iter().any(|card| name.eq_ignore_ascii_case(card)) {
+        MASK.to_owned()
+    } else {
+        text(given)
+    }
 }
 
 /// A text with every card number cut to its first six and last four digits, and card parameters emptied.

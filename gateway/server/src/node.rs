@@ -10,7 +10,7 @@ use actix_web::http::KeepAlive;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use plugin_sdk::{Clock, SystemClock};
-use rules::{CallLimits, Engine, Limits};
+use rules::{AllowanceLimits, CallLimits, Engine, Limits};
 use secrecy::SecretString;
 use store::{LogWriter, PaymentLookup, PaymentWriter, Store};
 use tokio::sync::{Notify, mpsc, watch};
@@ -23,11 +23,12 @@ use crate::edge::guard::Guard;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
-use crate::payments::{Acceptance, AccountCheck, Parts};
+use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts};
 use crate::plugins::Plugins;
+use crate::rulebook::Rulebook;
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
-use crate::tenancy::{Directory, Onboarding};
+use crate::tenancy::{Directory, Onboarding, RuleBinder};
 use crate::workers::deliveries::Deliveries;
 use crate::workers::lists::ListUpkeep;
 use crate::workers::retention::Retention;
@@ -72,6 +73,7 @@ pub struct Core {
     pub store: Store,
     pub onboarding: Onboarding,
     pub lists: ListBook,
+    pub rulebook: Rulebook,
     pub sealer: Arc<Sealer>,
     pub outbound: Outbound,
     pub engine: Engine,
@@ -93,7 +95,6 @@ impl Core {
         let onboarding = Onboarding {
             store: store.clone(),
             plugins: plugins.clone(),
-            engine: engine.clone(),
             sealer: Arc::clone(&sealer),
             outbound: outbound.clone(),
             clock: Arc::clone(&clock),
@@ -103,10 +104,16 @@ impl Core {
             clock: Arc::clone(&clock),
             limits: Arc::new(settings.lists.limits()),
         };
+        let rulebook = Rulebook {
+            store: store.clone(),
+            engine: engine.clone(),
+            clock: Arc::clone(&clock),
+        };
         Ok(Self {
             store,
             onboarding,
             lists,
+            rulebook,
             sealer,
             outbound,
             engine,
@@ -122,9 +129,18 @@ fn limits(settings: &Settings) -> Limits {
             steps: settings.rules.steps,
             own_cpu: Duration::from_millis(settings.rules.own_cpu_ms),
             memory_bytes: settings.rules.memory_bytes,
-            ..CallLimits::default()
+            decision: Duration::from_millis(settings.rules.decision_ms),
+            host_calls: settings.rules.host_calls,
+            http_calls: settings.rules.http_calls,
         },
         ..Limits::default()
+    }
+}
+
+fn allowance(settings: &Settings) -> AllowanceLimits {
+    AllowanceLimits {
+        cpu_per_second: Duration::from_millis(settings.rules.merchant_cpu_ms_per_second),
+        in_flight: settings.rules.merchant_calls_in_flight,
     }
 }
 
@@ -161,9 +177,17 @@ impl Node {
         let writer = PaymentWriter::start(&core.store);
         let new_deliveries = Arc::new(Notify::new());
         let stopping = Arc::new(AtomicBool::new(false));
-        let directory = Directory::new(core.store.clone(), core.plugins.clone(), core.engine.clone()).await?;
+        let binder = RuleBinder::new(core.engine.clone(), allowance(settings));
+        let directory = Directory::new(core.store.clone(), core.plugins.clone(), binder).await?;
+        let http_timeout = Duration::from_millis(settings.rules.http_timeout_ms);
         let watching = tokio::spawn(directory.clone().watch());
         let lists = Lists::new(core.store.clone(), settings.lists.cache_bytes);
+        let lookups = Lookups {
+            lists: lists.clone(),
+            store: core.store.clone(),
+            clock: Arc::clone(&core.clock),
+        };
+        let hosts = Hosts::new(core.outbound.clone(), lookups, http_timeout);
         let watches = [watching, tokio::spawn(lists.clone().watch())];
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
@@ -184,6 +208,8 @@ impl Node {
             imports,
             import_queue,
             lookups: lists,
+            rulebook: core.rulebook.clone(),
+            hosts: hosts.clone(),
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
             bootstrap,
@@ -196,6 +222,7 @@ impl Node {
                 writer,
                 log: log.clone(),
                 engine: core.engine,
+                hosts,
                 account_check: AccountCheck::new(
                     core.outbound,
                     Duration::from_millis(settings.payments.check_url_timeout_ms),

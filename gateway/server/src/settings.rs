@@ -108,6 +108,12 @@ pub struct RuleSettings {
     pub steps: u32,
     pub own_cpu_ms: u64,
     pub memory_bytes: usize,
+    pub decision_ms: u64,
+    pub host_calls: u32,
+    pub http_calls: u32,
+    pub http_timeout_ms: u64,
+    pub merchant_cpu_ms_per_second: u64,
+    pub merchant_calls_in_flight: u32,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +207,15 @@ impl Settings {
             ("rules.steps", u64::from(self.rules.steps)),
             ("lists.upload_bytes_max", self.lists.upload_bytes_max),
             ("lists.imports_at_once", self.lists.imports_at_once as u64),
+            ("rules.http_timeout_ms", self.rules.http_timeout_ms),
+            (
+                "rules.merchant_cpu_ms_per_second",
+                self.rules.merchant_cpu_ms_per_second,
+            ),
+            (
+                "rules.merchant_calls_in_flight",
+                u64::from(self.rules.merchant_calls_in_flight),
+            ),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),

@@ -80,6 +80,11 @@ fn describe() {
         "Questions of rules to velocities that the database did not answer"
     );
     describe_counter!("tollgate_rule_failures_total", "Rules that failed instead of answering");
+    describe_counter!(
+        "tollgate_rule_failures_uncounted_total",
+        "Failed rules that are missing in a merchant's count, because too much waited to be written"
+    );
+    describe_histogram!("tollgate_rule_http_seconds", "Time that a host took to answer a rule");
     describe_histogram!("tollgate_check_url_seconds", "Time that a merchant's check URL took");
     describe_gauge!("tollgate_payments_waiting", "Payments that wait to be committed");
     describe_gauge!(

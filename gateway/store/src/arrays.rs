@@ -6,7 +6,41 @@ use sea_orm::sqlx::{Arguments, Encode, Postgres, Type};
 use sea_orm::{ColumnTrait, ColumnType, EntityTrait, Iden, Iterable, ModelTrait, Value};
 
 use crate::StoreError;
-use crate::bulk;
+use crate::bulk::{self, OnConflict};
+use crate::link::Lane;
+
+/// Inserts into several tables as one statement, which is its own transaction. Tables without rows take no part in it.
+#[derive(Default)]
+pub(crate) struct Inserts {
+    parts: Vec<String>,
+    parameters: usize,
+    arguments: PgArguments,
+}
+
+impl Inserts {
+    pub(crate) fn add<E>(&mut self, rows: &[E::Model], on_conflict: OnConflict) -> Result<(), StoreError>
+    where
+        E: EntityTrait,
+        E::Model: ModelTrait<Entity = E>,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut next = self.parameters + 1;
+        let insert = insert_part::<E>(&mut next, &on_conflict.clause());
+        self.parts.push(format!("p{} AS ({insert})", self.parts.len()));
+        self.parameters = next - 1;
+        bind::<E>(&mut self.arguments, rows)
+    }
+
+    pub(crate) async fn run(self, lane: &mut Lane) -> Result<(), StoreError> {
+        if self.parts.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("WITH {} SELECT 1", self.parts.join(", "));
+        lane.fetch(sql, self.arguments).await.map(drop)
+    }
+}
 
 /// How a column is sent, and what it becomes.
 #[derive(Clone, Copy)]

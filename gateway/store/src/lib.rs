@@ -5,6 +5,7 @@
 //! with load instead of collapsing on round trips and fsync.
 
 mod arrays;
+mod audit;
 mod bulk;
 mod connect;
 mod deliveries;
@@ -24,11 +25,14 @@ mod numbers;
 mod page;
 mod payment_writer;
 mod payments;
+mod rule_settings;
+mod rule_troubles;
 mod rules;
 mod settlements;
 mod supervise;
 mod velocity;
 
+pub use audit::AuditEntry;
 pub use connect::{DatabaseOptions, Store};
 pub use deliveries::{
     AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryStatus, NextStep, WaitingEndpoint,
@@ -49,6 +53,7 @@ pub use numbers::PaymentNumbers;
 pub use page::{Cursor, PAGE_SIZE_MAX, Page};
 pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
 pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
-pub use rules::{NewRevision, RuleRevision};
+pub use rule_troubles::{RuleFailure, RuleTrouble};
+pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};
 pub use velocity::{VelocityKey, VelocityMark, VelocityTotals};

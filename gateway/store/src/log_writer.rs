@@ -1,17 +1,17 @@
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, MerchantId, PaymentKey};
-use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::{DatabaseConnection, TransactionTrait};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::arrays;
+use crate::arrays::Inserts;
 use crate::bulk::{self, OnConflict};
-use crate::entities::{deliveries, events, exchanges, registrations};
+use crate::entities::{deliveries, events, exchanges, registrations, rule_troubles};
 use crate::link::{Lane, Link};
+use crate::rule_troubles::{ADD_UP, RuleFailure};
 use crate::supervise::keep_running;
 use crate::{NewEvent, NewExchange, Store, StoreError};
 
@@ -53,6 +53,7 @@ enum Entry {
     Exchange(Box<NewExchange>),
     Registration(Box<Registration>),
     Event(Box<NewEvent>),
+    Failure(Box<RuleFailure>),
     /// Answers when everything before it is written.
     Flush(oneshot::Sender<()>),
 }
@@ -78,16 +79,24 @@ impl LogWriter {
         self.add(Entry::Event(Box::new(event)))
     }
 
+    /// Counts a failed call of a rule. Nobody's answer rests on it, so it gives way when much waits.
+    pub fn rule_failure(&self, failure: RuleFailure) -> Result<(), StoreError> {
+        if !self.has_room_to_spare() {
+            return Err(StoreError::Busy);
+        }
+        self.add(Entry::Failure(Box::new(failure)))
+    }
+
     /// Whether an entry would be refused now.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.queue.capacity() == 0
     }
 
-    /// Whether there is room for entries that nobody needs: of calls that were refused at the door. The other half is
-    /// kept for those who pay.
+    /// Whether there is room for entries that nobody needs: of calls that were refused at the door, for one. The other
+    /// half is kept for those who pay.
     #[must_use]
-    pub fn has_room_for_strangers(&self) -> bool {
+    pub fn has_room_to_spare(&self) -> bool {
         self.queue.capacity() > QUEUE_SIZE_MAX / 2
     }
 
@@ -156,6 +165,7 @@ async fn write_patiently(link: &mut Link, rows: &Rows) -> Result<(), StoreError>
 struct Rows {
     exchanges: Vec<exchanges::Model>,
     registrations: Vec<registrations::Model>,
+    troubles: Vec<rule_troubles::Model>,
     events: Vec<events::Model>,
     deliveries: Vec<deliveries::Model>,
 }
@@ -164,6 +174,7 @@ impl Rows {
     fn of(entries: impl Iterator<Item = Entry>) -> (Self, Vec<oneshot::Sender<()>>) {
         let mut rows = Self::default();
         let mut registrations = HashMap::new();
+        let mut failures = Vec::new();
         let mut flushes = Vec::new();
         for entry in entries {
             match entry {
@@ -178,9 +189,11 @@ impl Rows {
                     rows.events.push(event);
                     rows.deliveries.extend(deliveries);
                 }
+                Entry::Failure(failure) => failures.push(*failure),
                 Entry::Flush(reply) => flushes.push(reply),
             }
         }
+        rows.troubles = crate::rule_troubles::rows(failures);
         rows.registrations = registrations.into_values().collect();
         rows.registrations
             .sort_by(|a, b| (&a.connection_id, &a.key1, &a.key2).cmp(&(&b.connection_id, &b.key1, &b.key2)));
@@ -195,6 +208,10 @@ impl Rows {
         }));
         singles.extend(self.registrations.into_iter().map(|row| Self {
             registrations: vec![row],
+            ..Self::default()
+        }));
+        singles.extend(self.troubles.into_iter().map(|row| Self {
+            troubles: vec![row],
             ..Self::default()
         }));
         for event in self.events {
@@ -214,7 +231,7 @@ impl Rows {
     }
 
     fn count(&self) -> usize {
-        self.exchanges.len() + self.registrations.len() + self.events.len()
+        self.exchanges.len() + self.registrations.len() + self.troubles.len() + self.events.len()
     }
 }
 
@@ -237,23 +254,13 @@ async fn write_rows(link: &mut Link, rows: &Rows) -> Result<(), StoreError> {
 
 /// PostgreSQL: one statement, which is its own transaction.
 async fn insert_at_once(lane: &mut Lane, rows: &Rows) -> Result<(), StoreError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        let newest = format!("ON CONFLICT {NEWEST_REGISTRATION}");
-        let (mut next, skip) = (1, "ON CONFLICT DO NOTHING");
-        format!(
-            "WITH r AS ({}), e AS ({}), d AS ({}) {}",
-            arrays::insert_part::<registrations::Entity>(&mut next, &newest),
-            arrays::insert_part::<events::Entity>(&mut next, skip),
-            arrays::insert_part::<deliveries::Entity>(&mut next, skip),
-            arrays::insert_part::<exchanges::Entity>(&mut next, ""),
-        )
-    });
-    let mut arguments = PgArguments::default();
-    arrays::bind::<registrations::Entity>(&mut arguments, &rows.registrations)?;
-    arrays::bind::<events::Entity>(&mut arguments, &rows.events)?;
-    arrays::bind::<deliveries::Entity>(&mut arguments, &rows.deliveries)?;
-    arrays::bind::<exchanges::Entity>(&mut arguments, &rows.exchanges)?;
-    lane.fetch(SQL.as_str(), arguments).await.map(drop)
+    let mut inserts = Inserts::default();
+    inserts.add::<registrations::Entity>(&rows.registrations, OnConflict::Update(NEWEST_REGISTRATION))?;
+    inserts.add::<rule_troubles::Entity>(&rows.troubles, OnConflict::Update(ADD_UP))?;
+    inserts.add::<events::Entity>(&rows.events, OnConflict::Skip)?;
+    inserts.add::<deliveries::Entity>(&rows.deliveries, OnConflict::Skip)?;
+    inserts.add::<exchanges::Entity>(&rows.exchanges, OnConflict::Fail)?;
+    inserts.run(lane).await
 }
 
 /// SQLite: a statement for each table, in one transaction.
@@ -261,6 +268,8 @@ async fn insert_in_turn(connection: &DatabaseConnection, rows: &Rows) -> Result<
     let transaction = connection.begin().await?;
     let newest = OnConflict::Update(NEWEST_REGISTRATION);
     bulk::insert::<registrations::Entity, _>(&transaction, &rows.registrations, newest, None).await?;
+    let add_up = OnConflict::Update(ADD_UP);
+    bulk::insert::<rule_troubles::Entity, _>(&transaction, &rows.troubles, add_up, None).await?;
     bulk::insert::<events::Entity, _>(&transaction, &rows.events, OnConflict::Skip, None).await?;
     bulk::insert::<deliveries::Entity, _>(&transaction, &rows.deliveries, OnConflict::Skip, None).await?;
     bulk::insert::<exchanges::Entity, _>(&transaction, &rows.exchanges, OnConflict::Fail, None).await?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::endpoints::{self, Endpoint};
 use crate::entities::{connections, merchants};
+use crate::rule_settings;
 use crate::rules::{self, RuleRevision};
 use crate::{Cursor, Page, Store, StoreError};
 
@@ -92,6 +93,8 @@ pub struct Tenant {
     pub connections: Vec<Connection>,
     pub endpoints: Vec<Endpoint>,
     pub rules: Option<RuleRevision>,
+    /// What the rules run under; `None` when it was never set.
+    pub rule_settings: Option<Value>,
 }
 
 impl MerchantStatus {
@@ -295,11 +298,13 @@ impl Store {
             Some(number) => Some(rules::revision(&self.reads, merchant.id, number).await?),
             None => None,
         };
+        let rule_settings = rule_settings::of_merchant(&self.reads, merchant.id).await?;
         Ok(Some(Tenant {
             merchant,
             connections,
             endpoints,
             rules,
+            rule_settings,
         }))
     }
 

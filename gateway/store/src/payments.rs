@@ -25,6 +25,8 @@ pub struct Payment {
     pub number: i64,
     pub account: String,
     pub amount: Money,
+    /// What the payer pays on top, in the amount's currency.
+    pub fee: Option<Money>,
     pub currency_text: Option<String>,
     pub service: Option<String>,
     pub status: PaymentStatus,
@@ -89,6 +91,8 @@ pub struct NewPayment {
     pub number: i64,
     pub account: String,
     pub amount: Money,
+    /// What the payer pays on top, in the amount's currency.
+    pub fee: Option<Money>,
     pub currency_text: Option<String>,
     pub service: Option<String>,
     pub status: PaymentStatus,
@@ -216,6 +220,7 @@ impl Payment {
             number: row.number,
             account: row.account,
             amount: Money::from_minor(row.amount_minor, currency),
+            fee: row.fee_minor.map(|minor| Money::from_minor(minor, currency)),
             currency_text: row.currency_text,
             service: row.service,
             status: PaymentStatus::read(&row.status)?,
@@ -268,6 +273,7 @@ impl NewPayment {
             amount_minor: self.amount.minor(),
             currency: self.amount.currency().code().to_owned(),
             exponent: i32::try_from(self.amount.exponent()).unwrap_or(0),
+            fee_minor: self.fee.map(Money::minor),
             currency_text: self.currency_text.clone(),
             service: self.service.clone(),
             status: self.status.as_str().to_owned(),

@@ -81,6 +81,9 @@ typed_id!(EndpointId, "whe", "webhook endpoint");
 typed_id!(DeliveryId, "dlv", "delivery");
 typed_id!(SettlementId, "stl", "settlement file");
 typed_id!(ListImportId, "lim", "list import");
+typed_id!(DecisionId, "dec", "decision");
+typed_id!(ReplayId, "rpl", "replay");
+typed_id!(AuditId, "aud", "audit entry");
 
 #[cfg(test)]
 mod tests {

@@ -16,8 +16,8 @@ mod settlement;
 pub use access::{Access, AuthMode};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use ids::{
-    ConnectionId, DeliveryId, EndpointId, EventId, IdError, ListImportId, MerchantId, OperationId, PaymentId,
-    SettlementId,
+    AuditId, ConnectionId, DecisionId, DeliveryId, EndpointId, EventId, IdError, ListImportId, MerchantId, OperationId,
+    PaymentId, ReplayId, SettlementId,
 };
 pub use inbound::{
     Booking, Command, Field, InboundConnection, InboundProtocol, NetworkAnswer, NetworkRequest, Objections, PaymentKey,

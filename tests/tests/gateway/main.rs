@@ -14,6 +14,8 @@ mod outage;
 mod outage_signs;
 mod races;
 mod rest;
+mod revisions;
+mod rules;
 mod settlements;
 mod shutdown;
 mod stage;

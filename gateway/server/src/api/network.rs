@@ -260,7 +260,7 @@ impl Network {
     }
 
     fn record_refusal(&self, recorder: &Recorder, status: u16, body: &str) {
-        let room = self.log.has_room_for_strangers();
+        let room = self.log.has_room_to_spare();
         if !room || self.log.exchange(recorder.refused_exchange(status, body)).is_err() {
             metrics::counter!("tollgate_exchanges_dropped_total").increment(1);
         }

@@ -4,7 +4,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
-use crate::api::admin::{connections, ledger, lists, merchants, rules, settlements, webhooks};
+use crate::api::admin::{connections, ledger, lists, merchants, revisions, rules, settlements, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +27,16 @@ use crate::api::admin::{connections, ledger, lists, merchants, rules, settlement
         rules::get_rules,
         rules::publish_rules,
         rules::unpublish_rules,
+        rules::get_settings,
+        rules::set_settings,
+        rules::run_rules,
+        revisions::save_draft,
+        revisions::get_draft,
+        revisions::delete_draft,
+        revisions::publish,
+        revisions::list_revisions,
+        revisions::get_revision,
+        revisions::list_audit,
         webhooks::create_endpoint,
         webhooks::list_endpoints,
         webhooks::get_endpoint,

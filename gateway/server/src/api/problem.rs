@@ -4,11 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use serde_json::Value;
 use store::{ListError, StoreError};
 use utoipa::ToSchema;
 
 use crate::edge::body::BodyError;
 use crate::lists::ListRefusal;
+use crate::rulebook::RulebookError;
 use crate::tenancy::OnboardingError;
 
 /// When a caller should come again after "try later", in seconds.
@@ -29,6 +31,10 @@ pub struct Problem {
     /// The field of the request that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// What the checks of a script found, when it is not published for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub checks: Option<Value>,
 }
 
 impl Problem {
@@ -40,6 +46,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             field: None,
+            checks: None,
         }
     }
 
@@ -181,7 +188,6 @@ impl From<OnboardingError> for Problem {
     fn from(error: OnboardingError) -> Self {
         match error {
             OnboardingError::Field { field, message } => Self::invalid(field.clone(), format!("{field}: {message}")),
-            OnboardingError::Rules(error) => Self::invalid("source", error.to_string()),
             OnboardingError::Store(error) => error.into(),
             OnboardingError::Sealing(error) => {
                 tracing::error!(%error, "a secret could not be sealed");
@@ -218,6 +224,25 @@ impl From<ListRefusal> for Problem {
                 tracing::error!(%error, "an upload could not be kept on disk");
                 Self::internal("the upload could not be kept on disk; the log says more")
             }
+        }
+    }
+}
+
+impl From<RulebookError> for Problem {
+    fn from(error: RulebookError) -> Self {
+        match error {
+            RulebookError::Field { field, message } => Self::invalid(field, format!("{field}: {message}")),
+            RulebookError::Compile(error) => Self::invalid("source", error.to_string()),
+            RulebookError::Red(checks) => {
+                let detail = RulebookError::Red(checks.clone()).to_string();
+                let problem = Self::new(StatusCode::CONFLICT, "rules_red", "The rules are not published", detail);
+                Self {
+                    checks: Some(checks.json()),
+                    ..problem
+                }
+            }
+            RulebookError::NoDraft => Self::not_found("a draft"),
+            RulebookError::Store(error) => error.into(),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::terminal::{self, Request};
 use super::{Failure, environment, inspector, say, serve};
 use crate::access::sealing;
 use crate::node::{Core, Extras, Node};
+use crate::rulebook::Script;
 use crate::settings::Settings;
 use crate::telemetry;
 use crate::tenancy::{ConnectionDraft, EndpointDraft};
@@ -125,10 +126,12 @@ async fn provision(core: &Core, settings: &Settings) -> Result<MerchantId, Failu
         basic: None,
     };
     core.onboarding.create_connection(merchant.id, draft).await?;
-    let message = "The demo's first rule".to_owned();
-    core.onboarding
-        .publish_rules(merchant.id, RULE.to_owned(), message, "demo".to_owned())
-        .await?;
+    let script = Script {
+        source: RULE.to_owned(),
+        message: "The demo's first rule".to_owned(),
+        author: "demo".to_owned(),
+    };
+    core.rulebook.publish(merchant.id, script).await?;
     let endpoint = EndpointDraft {
         url: format!("http://{}/demo/webhook", settings.admin.listen),
         format: store::EndpointFormat::Standard,

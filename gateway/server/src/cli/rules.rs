@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::{Failure, find_merchant, say};
 use crate::node::Core;
+use crate::rulebook::Script;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -52,10 +53,12 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
         } => {
             let merchant = find_merchant(&core, &merchant).await?;
             let source = String::from_utf8(read(&file)?).map_err(|_| format!("{}: is not UTF-8", file.display()))?;
-            let revision = core
-                .onboarding
-                .publish_rules(merchant.id, source, message, author())
-                .await?;
+            let script = Script {
+                source,
+                message,
+                author: author(),
+            };
+            let revision = core.rulebook.publish(merchant.id, script).await?;
             say(&format!("r{} of {} is published", revision.number, merchant.slug));
             Ok(())
         }
@@ -67,7 +70,7 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
         }
         Command::Unpublish { merchant } => {
             let merchant = find_merchant(&core, &merchant).await?;
-            core.store.unpublish_rules(merchant.id).await?;
+            core.rulebook.unpublish(merchant.id, &author()).await?;
             say(&format!("{} has no rules in service", merchant.slug));
             Ok(())
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use reqwest::Method;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HeaderMap;
 use url::{Host, Url};
@@ -26,6 +27,8 @@ pub enum OutboundError {
     Forbidden(String),
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
     #[error("{0}")]
     Transport(String),
 }
@@ -108,6 +111,36 @@ impl Outbound {
             // The status is the answer; a body that breaks off changes nothing.
             let Ok(Some(chunk)) = answer.chunk().await else { break };
             body.extend_from_slice(chunk.get(..answer_bytes_max - body.len()).unwrap_or(&chunk));
+        }
+        Ok(OutboundAnswer {
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            body,
+        })
+    }
+
+    /// The whole answer, or none: one that breaks off or is longer than `answer_bytes_max` is an error.
+    pub async fn fetch(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<Vec<u8>>,
+        answer_bytes_max: usize,
+        timeout: Duration,
+    ) -> Result<OutboundAnswer, OutboundError> {
+        self.check(&url)?;
+        let mut request = self.client.request(method, url).headers(headers).timeout(timeout);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let mut answer = request.send().await.map_err(|error| explain(&error, timeout))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| explain(&error, timeout))? {
+            if body.len() + chunk.len() > answer_bytes_max {
+                return Err(OutboundError::TooLong(answer_bytes_max));
+            }
+            body.extend_from_slice(&chunk);
         }
         Ok(OutboundAnswer {
             status: answer.status().as_u16(),

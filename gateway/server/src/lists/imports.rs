@@ -485,7 +485,13 @@ mod tests {
         assert_eq!(next_batch_rows(500, BATCH_TIME, BATCH_TIME / 2), 750);
         assert_eq!(next_batch_rows(500, BATCH_TIME, BATCH_TIME), 500);
         assert_eq!(next_batch_rows(500, BATCH_TIME, BATCH_TIME * 3), 250);
-        assert_eq!(next_batch_rows(BATCH_ROWS_MAX, BATCH_TIME, BATCH_TIME / 2), BATCH_ROWS_MAX);
-        assert_eq!(next_batch_rows(BATCH_ROWS_MIN, BATCH_TIME, BATCH_TIME * 9), BATCH_ROWS_MIN);
+        assert_eq!(
+            next_batch_rows(BATCH_ROWS_MAX, BATCH_TIME, BATCH_TIME / 2),
+            BATCH_ROWS_MAX
+        );
+        assert_eq!(
+            next_batch_rows(BATCH_ROWS_MIN, BATCH_TIME, BATCH_TIME * 9),
+            BATCH_ROWS_MIN
+        );
     }
 }

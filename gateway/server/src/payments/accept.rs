@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use plugin_sdk::{
-    Clock, Command, EventId, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, PaymentKey, RawAnswer,
+    Clock, Command, EventId, InboundConnection, Money, NetworkAnswer, NetworkRequest, PaymentId, PaymentKey, RawAnswer,
     Reason, Refusal,
 };
 use serde_json::{Value, json};
@@ -20,10 +20,11 @@ use tokio::sync::Notify;
 use crate::events;
 use crate::masking;
 use crate::payments::account::{AccountCheck, Verdict};
-use crate::payments::decision::{Rules, Ruling};
+use crate::payments::decision::{self, Asked, Fee, Rules, Ruling};
 use crate::payments::envelope::Envelope;
 use crate::payments::facts::{self, Facts};
-use crate::payments::repeat;
+use crate::payments::host::Hosts;
+use crate::payments::{repeat, velocity};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
 /// Repeats of one contradiction are told this often, not every time.
@@ -55,6 +56,7 @@ pub struct Parts {
     pub writer: PaymentWriter,
     pub log: LogWriter,
     pub engine: rules::Engine,
+    pub hosts: Hosts,
     pub account_check: AccountCheck,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
@@ -83,6 +85,10 @@ pub struct Answered {
 struct Judged {
     verdict: Verdict,
     ruling: Option<(i32, Value)>,
+    /// What the payer pays on top, if the account may be paid.
+    fee: Option<Money>,
+    /// Keys under which velocities count the payment.
+    velocity_keys: Vec<String>,
 }
 
 impl Judged {
@@ -90,6 +96,8 @@ impl Judged {
         Self {
             verdict: Verdict::Refused(refusal),
             ruling: None,
+            fee: None,
+            velocity_keys: Vec::new(),
         }
     }
 }
@@ -98,7 +106,7 @@ impl Acceptance {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self {
-            rules: Rules::new(parts.engine, parts.log.clone()),
+            rules: Rules::new(parts.engine, parts.log.clone(), parts.hosts),
             store: parts.store,
             lookup: parts.lookup,
             writer: parts.writer,
@@ -284,16 +292,17 @@ impl Acceptance {
         if let Some(refusal) = early {
             return Judged::refused(refusal);
         }
-        let ruling = self.rules.ask(call.tenant, call.request, self.clock.now()).await;
-        let (asked, ruling) = match ruling {
+        let asked = self.asked(call);
+        let (said, ruling, velocity_keys) = match self.rules.check(&asked).await {
             Some(Ruling {
                 verdict,
                 record,
                 revision,
-            }) => (verdict, Some((revision, record))),
-            None => (None, None),
+                velocity_keys,
+            }) => (verdict, Some((revision, record)), velocity_keys),
+            None => (None, None, Vec::new()),
         };
-        let verdict = match (asked, call.protocol.account_check_url()) {
+        let verdict = match (said, call.protocol.account_check_url()) {
             (Some(verdict), _) => verdict,
             // The check URL is for checks: a pay is taken without asking (`protocols/terminal.md §12.4`).
             (None, Some(url)) if call.request.command != Command::Pay => {
@@ -301,19 +310,51 @@ impl Acceptance {
             }
             (None, _) => Verdict::yes(),
         };
-        match (&verdict, &objections.terms) {
-            (Verdict::Accepted { .. }, Some(refusal)) => Judged {
-                verdict: Verdict::Refused(refusal.clone()),
-                ruling,
-            },
-            _ => Judged { verdict, ruling },
+        let verdict = match (verdict, &objections.terms) {
+            (Verdict::Accepted { .. }, Some(refusal)) => Verdict::Refused(refusal.clone()),
+            (verdict, _) => verdict,
+        };
+        let (verdict, fee) = self.with_fee(&asked, verdict).await;
+        Judged {
+            verdict,
+            ruling,
+            fee,
+            velocity_keys,
         }
+    }
+
+    fn asked<'a>(&self, call: &Call<'a>) -> Asked<'a> {
+        Asked {
+            tenant: call.tenant,
+            connection: call.connection,
+            request: call.request,
+            now: self.clock.now(),
+        }
+    }
+
+    /// An acceptance with what it costs, which the payer is shown before the money is in the machine.
+    async fn with_fee(&self, asked: &Asked<'_>, verdict: Verdict) -> (Verdict, Option<Money>) {
+        let Verdict::Accepted { comment, mut fields } = verdict else {
+            return (verdict, None);
+        };
+        let fee = match self.rules.fee(asked).await {
+            Fee::None => None,
+            Fee::Refused(refusal) => return (Verdict::Refused(refusal), None),
+            Fee::Of { amount, text } => {
+                if asked.request.command != Command::Pay {
+                    decision::show_fee(&mut fields, amount, text);
+                }
+                Some(amount)
+            }
+        };
+        (Verdict::Accepted { comment, fields }, fee)
     }
 
     /// Makes the outcome of a `pay` durable, then answers. The unique key decides who of several racers made it.
     async fn settle(&self, call: &Call<'_>, facts: &Facts<'_>, judged: Judged) -> Result<Answered, StoreError> {
         let number = self.store.numbers().next().await?;
-        let write = self.payment_write(call, facts, judged, number);
+        let mut write = self.payment_write(call, facts, judged, number);
+        self.shape_event(call, &mut write).await;
         let id = write.payment.id;
         let answer = write.answer.clone();
         let somebody_wants_it = !write.event.deliveries.is_empty();
@@ -330,6 +371,17 @@ impl Acceptance {
             }
             WriteOutcome::Existing(winner) => Ok(self.repeated(call, &winner)),
         }
+    }
+
+    /// The merchant's rules see the event before anybody else does.
+    async fn shape_event(&self, call: &Call<'_>, write: &mut PreparedWrite) {
+        let asked = self.asked(call);
+        let view = rules::Payment {
+            id: Some(write.payment.id.to_string()),
+            status: Some(write.payment.status.as_str().to_owned()),
+            ..decision::payment(&asked, write.payment.amount)
+        };
+        self.rules.shape_event(&asked, &mut write.event, view).await;
     }
 
     fn payment_write(&self, call: &Call<'_>, facts: &Facts<'_>, judged: Judged, number: i64) -> PreparedWrite {
@@ -353,6 +405,7 @@ impl Acceptance {
             number,
             account: facts.account.to_owned(),
             amount: facts.amount,
+            fee: judged.fee,
             currency_text: request.currency_text.clone(),
             service: request.service.clone(),
             status,
@@ -379,6 +432,7 @@ impl Acceptance {
             event,
             exchange,
             answer,
+            velocity: velocity::marks(call.tenant.merchant.id, judged.velocity_keys.iter().map(String::as_str)),
         }
     }
 }
@@ -390,6 +444,7 @@ struct PreparedWrite {
     event: NewEvent,
     exchange: store::NewExchange,
     answer: RawAnswer,
+    velocity: Vec<store::VelocityMark>,
 }
 
 impl PreparedWrite {
@@ -399,7 +454,7 @@ impl PreparedWrite {
             operation: self.operation,
             event: self.event,
             exchange: self.exchange,
-            velocity: Vec::new(),
+            velocity: self.velocity,
         }
     }
 }

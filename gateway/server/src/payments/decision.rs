@@ -1,30 +1,49 @@
 //! Asking the merchant's rules.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use chrono::{DateTime, Utc};
-use moka::sync::Cache;
-use plugin_sdk::{Command, EventId, MerchantId, NetworkRequest, Reason, Refusal};
-use rules::{CallContext, CheckRequest, Decision, Engine, Outcome};
+use plugin_sdk::{Command, Field, Money, NetworkRequest, Reason, Refusal};
+use rules::{
+    CallContext, CallLimits, CheckRequest, Decision, Engine, ErrorKind, Event, Handler, HostQuestion, Input, Note,
+    Outcome, Payment, ScriptError, Surroundings,
+};
 use serde_json::{Value, json};
 use store::{LogWriter, NewEvent};
 
-use crate::events;
 use crate::payments::account::Verdict;
-use crate::tenancy::{BoundRules, BoundTenant};
+use crate::payments::failures::Failures;
+use crate::payments::host::Hosts;
+use crate::tenancy::{BoundConnection, BoundRevision, BoundTenant, OnBrokenRule};
 
-/// A script that fails on every call tells its merchant this often, not every time.
-const FAILURE_EVENT_PAUSE: Duration = Duration::from_secs(60);
-/// (Merchant, revision) pairs whose failures are remembered.
-const FAILURES_REMEMBERED: u64 = 10_000;
+/// A payment is not committed before its event was looked at, so an `event` handler gets this long at most.
+const EVENT_TIME_MAX: Duration = Duration::from_millis(500);
+/// Names of the fields that tell the payer what the payment costs.
+const FEE_FIELD: &str = "fee";
+const FEE_TEXT_FIELD: &str = "fee_text";
+/// Where the notes of an `event` handler stand in the event.
+const NOTES: &str = "notes";
+/// What the seed of a decision is made under. It never changes: stored decisions depend on it.
+const SEED_SCHEME: &[u8] = b"tollgate decision seed 1";
 
 /// The rules of all merchants, as the payment core asks them.
 #[derive(Clone)]
 pub struct Rules {
     engine: Engine,
-    log: LogWriter,
-    told: Cache<(MerchantId, i32), ()>,
+    hosts: Hosts,
+    failures: Failures,
+}
+
+/// What is asked, and for whom.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    pub tenant: &'a BoundTenant,
+    pub connection: &'a BoundConnection,
+    pub request: &'a NetworkRequest,
+    pub now: DateTime<Utc>,
 }
 
 /// What the rules said, and the record of it.
@@ -33,79 +52,151 @@ pub struct Ruling {
     pub verdict: Option<Verdict>,
     pub record: Value,
     pub revision: i32,
+    /// Keys whose velocity the script asked for: a pay is counted under them.
+    pub velocity_keys: Vec<String>,
+}
+
+/// What the payer pays on top of the amount.
+pub enum Fee {
+    None,
+    Of {
+        amount: Money,
+        text: Option<String>,
+    },
+    /// The rule is broken, and that means no.
+    Refused(Refusal),
 }
 
 impl Rules {
-    pub fn new(engine: Engine, log: LogWriter) -> Self {
-        let told = Cache::builder()
-            .max_capacity(FAILURES_REMEMBERED)
-            .time_to_live(FAILURE_EVENT_PAUSE)
-            .build();
-        Self { engine, log, told }
+    pub fn new(engine: Engine, log: LogWriter, hosts: Hosts) -> Self {
+        Self {
+            engine,
+            hosts,
+            failures: Failures::new(log),
+        }
     }
 
-    /// `None` when the merchant has no script.
-    pub async fn ask(&self, tenant: &BoundTenant, request: &NetworkRequest, now: DateTime<Utc>) -> Option<Ruling> {
-        let bound = tenant.rules.as_ref()?;
-        let program = match &bound.program {
-            Ok(program) => Arc::clone(program),
-            Err(error) => {
-                self.tell_failure(tenant, bound, error, None, now);
-                let record = json!({ "outcome": "failed", "error": error });
-                return Some(Ruling {
-                    verdict: Some(retry_later(None)),
-                    record,
-                    revision: bound.revision,
-                });
-            }
-        };
+    /// May this account be paid? `None` when the merchant has no script.
+    pub async fn check(&self, asked: &Asked<'_>) -> Option<Ruling> {
+        let revision = asked.tenant.rules.published.as_ref()?;
+        let input = Input::Check(check_request(asked));
+        let limits = asked.tenant.rules.limits;
         let decision = self
-            .engine
-            .check(&program, &check_request(request, now), &context(request, now))
-            .await;
-        if let Outcome::Failed(error) = &decision.outcome {
-            self.tell_failure(tenant, bound, &error.to_string(), error.line, now);
-        }
+            .decide(asked.tenant, revision, input, &context(asked), &limits)
+            .await?;
         metrics::histogram!("tollgate_decision_seconds").record(decision.duration.as_secs_f64());
-        let record = record(&decision);
         Some(Ruling {
-            verdict: verdict(decision),
-            record,
-            revision: bound.revision,
+            velocity_keys: velocity_keys(&decision),
+            record: record(&decision),
+            verdict: verdict(decision, asked.tenant.rules.settings.on_broken_rule),
+            revision: revision.number,
         })
     }
 
-    fn tell_failure(
-        &self,
-        tenant: &BoundTenant,
-        bound: &BoundRules,
-        error: &str,
-        line: Option<u32>,
-        now: DateTime<Utc>,
-    ) {
-        metrics::counter!("tollgate_rule_failures_total").increment(1);
-        let key = (tenant.merchant.id, bound.revision);
-        if self.told.contains_key(&key) {
+    /// What does the payer pay on top? Asked for accounts that may be paid, once there is an amount.
+    pub async fn fee(&self, asked: &Asked<'_>) -> Fee {
+        let (Some(revision), Some(amount)) = (&asked.tenant.rules.published, asked.request.amount) else {
+            return Fee::None;
+        };
+        let input = Input::Fee(payment(asked, amount));
+        let limits = asked.tenant.rules.limits;
+        let decision = self
+            .decide(asked.tenant, revision, input, &context(asked), &limits)
+            .await;
+        match decision.map(|decision| decision.outcome) {
+            Some(Outcome::Fee { amount, text }) => Fee::Of { amount, text },
+            None | Some(Outcome::NoHandler | Outcome::NoFee) => Fee::None,
+            Some(outcome) => match broken(&outcome, asked.tenant.rules.settings.on_broken_rule) {
+                Verdict::Accepted { .. } => Fee::None,
+                Verdict::Refused(refusal) => Fee::Refused(refusal),
+            },
+        }
+    }
+
+    /// Lets the script drop or annotate the deliveries of an event. One that fails changes nothing.
+    pub async fn shape_event(&self, asked: &Asked<'_>, event: &mut NewEvent, view: Payment) {
+        let Some(revision) = &asked.tenant.rules.published else {
+            return;
+        };
+        if event.deliveries.is_empty() {
             return;
         }
-        self.told.insert(key, ());
-        tracing::warn!(merchant = %tenant.merchant.id, revision = bound.revision, error, "a rule failed");
-        let event = NewEvent {
-            id: EventId::generate(),
-            merchant_id: tenant.merchant.id,
-            event_type: events::RULES_FAILED,
-            payment_id: None,
-            payload: json!({ "revision": bound.revision, "message": error, "line": line }),
-            created_at: now,
-            deliveries: events::deliveries_for(&tenant.endpoints, events::RULES_FAILED),
-        };
-        if self.log.event(event).is_err() {
-            tracing::warn!(merchant = %tenant.merchant.id, "the event of a failed rule was dropped: too much waits");
+        let input = Input::Event(Event {
+            id: Some(event.id.to_string()),
+            event_type: event.event_type.to_owned(),
+            payment: Some(view),
+            data: event.payload.clone(),
+            at: event.created_at,
+        });
+        let mut limits = asked.tenant.rules.limits;
+        limits.decision = limits.decision.min(EVENT_TIME_MAX);
+        let decision = self
+            .decide(asked.tenant, revision, input, &context(asked), &limits)
+            .await;
+        match decision.map(|decision| decision.outcome) {
+            Some(Outcome::Drop) => event.deliveries.clear(),
+            Some(Outcome::Annotate { notes }) => annotate(&mut event.payload, notes),
+            _ => {}
         }
+    }
+
+    /// Runs one handler, and tells the merchant when it fails. `None` when the script is known not to have it.
+    async fn decide(
+        &self,
+        tenant: &BoundTenant,
+        revision: &BoundRevision,
+        input: Input,
+        context: &CallContext,
+        limits: &CallLimits,
+    ) -> Option<Decision> {
+        let handler = input.handler();
+        if handler != Handler::Check && !revision.may_have(handler) {
+            return None;
+        }
+        let decision = match &revision.program {
+            Ok(program) => {
+                let host = self.hosts.of(tenant.merchant.id, &tenant.rules.settings.http_hosts);
+                let surroundings = Surroundings {
+                    host: &host,
+                    limits: Some(limits),
+                    allowance: Some(&tenant.rules.allowance),
+                    breaker: Some(&revision.breaker),
+                };
+                self.engine.run(program, &Arc::new(input), context, &surroundings).await
+            }
+            Err(message) => not_compiled(message),
+        };
+        match &decision.outcome {
+            Outcome::Failed(error) => self.failures.tell(tenant, revision.number, error, context.now),
+            Outcome::NoHandler => revision.remember_lacking(handler),
+            _ => {}
+        }
+        Some(decision)
     }
 }
 
-fn check_request(request: &NetworkRequest, now: DateTime<Utc>) -> CheckRequest {
+/// The decision of a revision that this version cannot compile any more.
+fn not_compiled(message: &str) -> Decision {
+    Decision {
+        outcome: Outcome::Failed(ScriptError {
+            kind: ErrorKind::Runtime,
+            message: message.to_owned(),
+            line: None,
+            traceback: Vec::new(),
+        }),
+        steps: 0,
+        duration: Duration::ZERO,
+        own_time: Duration::ZERO,
+        memory: 0,
+        calls: Vec::new(),
+        log: Vec::new(),
+        log_dropped: 0,
+        coverage: None,
+    }
+}
+
+fn check_request(asked: &Asked<'_>) -> CheckRequest {
+    let request = asked.request;
     CheckRequest {
         command: match request.command {
             Command::Pay => rules::Command::Pay,
@@ -116,46 +207,104 @@ fn check_request(request: &NetworkRequest, now: DateTime<Utc>) -> CheckRequest {
         amount: request.amount,
         txn_id: request.key.as_ref().map(ToString::to_string),
         service: request.service.clone(),
-        at: request.booking.as_ref().map_or(now, |booking| booking.at),
+        at: moment(asked),
         extras: request.extras.clone(),
     }
 }
 
-/// The same request draws the same lot, so a repeat or a replay cannot fall to the other side of a split.
-fn context(request: &NetworkRequest, now: DateTime<Utc>) -> CallContext {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    request.key_echo.hash(&mut hasher);
-    request.account.hash(&mut hasher);
-    CallContext {
-        now,
-        seed: hasher.finish(),
+/// The payment as its network tells of it: the same at a check as at the pay that follows.
+pub fn payment(asked: &Asked<'_>, amount: Money) -> Payment {
+    let request = asked.request;
+    Payment {
+        account: request.account.clone(),
+        txn_id: request.key.as_ref().map(ToString::to_string),
+        service: request.service.clone(),
+        connection: Some(asked.connection.row.slug.clone()),
+        extras: request.extras.clone(),
+        ..Payment::new(amount, moment(asked))
     }
 }
 
-fn verdict(decision: Decision) -> Option<Verdict> {
+fn moment(asked: &Asked<'_>) -> DateTime<Utc> {
+    asked.request.booking.as_ref().map_or(asked.now, |booking| booking.at)
+}
+
+fn context(asked: &Asked<'_>) -> CallContext {
+    let key = match &asked.request.key {
+        Some(key) => [key.key1.as_str(), key.key2.as_str()],
+        None => [asked.request.key_echo.as_str(), ""],
+    };
+    let account = asked.request.account.as_deref().unwrap_or_default();
+    CallContext {
+        now: asked.now,
+        seed: seed(&[key[0], key[1], account]),
+    }
+}
+
+/// The first eight bytes of the SHA-256 of the scheme's name and the parts, each part behind its length. The same
+/// request draws the same lot, so a repeat or a replay cannot fall to the other side of a split.
+fn seed(parts: &[&str]) -> u64 {
+    let mut hash = Context::new(&SHA256);
+    hash.update(SEED_SCHEME);
+    for part in parts {
+        hash.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let first = hash.finish().as_ref().first_chunk().copied();
+    u64::from_be_bytes(first.unwrap_or_default())
+}
+
+fn velocity_keys(decision: &Decision) -> Vec<String> {
+    let keys = decision.calls.iter().filter_map(|call| match &call.question {
+        HostQuestion::Velocity { key, .. } => Some(key.clone()),
+        HostQuestion::ListGet { .. } | HostQuestion::Http(_) => None,
+    });
+    keys.collect()
+}
+
+fn verdict(decision: Decision, on_broken: OnBrokenRule) -> Option<Verdict> {
     match decision.outcome {
         Outcome::NoHandler => None,
         Outcome::Accept { comment, fields } => Some(Verdict::Accepted { comment, fields }),
         Outcome::Reject { reason, comment } => Some(Verdict::Refused(Refusal { reason, comment })),
-        Outcome::RetryLater { comment } => Some(retry_later(comment)),
-        // Never an accept. The payer must not read a script's error text.
-        Outcome::Failed(_) => Some(retry_later(None)),
-        // The engine lets no handler answer with another's verb.
-        Outcome::Route { .. }
-        | Outcome::Fee { .. }
-        | Outcome::NoFee
-        | Outcome::Deliver
-        | Outcome::Drop
-        | Outcome::Annotate { .. } => Some(retry_later(None)),
+        Outcome::RetryLater { comment } => Some(Verdict::Refused(Refusal {
+            reason: Reason::Temporary,
+            comment,
+        })),
+        outcome => Some(broken(&outcome, on_broken)),
     }
 }
 
-fn retry_later(comment: Option<String>) -> Verdict {
-    Verdict::Refused(Refusal {
-        reason: Reason::Temporary,
-        comment,
-    })
+/// What a call without a usable answer means. The payer must not read a script's error text. What the script's
+/// surroundings did to it may pass, so it is never final.
+fn broken(outcome: &Outcome, on_broken: OnBrokenRule) -> Verdict {
+    let is_the_scripts = match outcome {
+        Outcome::Failed(error) => error.kind.is_the_scripts() || error.kind == ErrorKind::Suspended,
+        // The engine lets no handler answer with another's verb.
+        _ => true,
+    };
+    match on_broken {
+        OnBrokenRule::Accept if is_the_scripts => Verdict::yes(),
+        OnBrokenRule::Reject if is_the_scripts => Verdict::Refused(Reason::Forbidden.into()),
+        _ => Verdict::Refused(Reason::Temporary.into()),
+    }
+}
+
+/// Shows the fee to the payer. A field of the script's own with that name gives way: what is shown is what is stored.
+pub fn show_fee(fields: &mut Vec<Field>, amount: Money, text: Option<String>) {
+    fields.retain(|field| field.name != FEE_FIELD && field.name != FEE_TEXT_FIELD);
+    let field = |name: &str, value| Field {
+        name: name.to_owned(),
+        value,
+    };
+    fields.push(field(FEE_FIELD, amount.to_string()));
+    fields.extend(text.map(|text| field(FEE_TEXT_FIELD, text)));
+}
+
+fn annotate(payload: &mut Value, notes: BTreeMap<String, Note>) {
+    if let Value::Object(payload) = payload {
+        payload.insert(NOTES.to_owned(), json!(notes));
+    }
 }
 
 fn record(decision: &Decision) -> Value {
@@ -173,4 +322,52 @@ fn record(decision: &Decision) -> Value {
         "duration_us": u64::try_from(decision.duration.as_micros()).unwrap_or(u64::MAX),
         "log": log,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stored decisions are replayed with this number years later.
+    #[test]
+    fn the_seed_of_a_request_never_changes() {
+        assert_eq!(seed(&["1234567", "", "4957835959"]), 4_593_239_412_857_835_698);
+        assert_ne!(seed(&["a", "b"]), seed(&["ab", ""]));
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_never_final() {
+        let failed = |kind| {
+            Outcome::Failed(ScriptError {
+                kind,
+                message: String::new(),
+                line: None,
+                traceback: Vec::new(),
+            })
+        };
+        let reason = |kind, on_broken| match broken(&failed(kind), on_broken) {
+            Verdict::Accepted { .. } => None,
+            Verdict::Refused(refusal) => Some(refusal.reason),
+        };
+        for kind in [
+            ErrorKind::Busy,
+            ErrorKind::HostUnavailable,
+            ErrorKind::HostTimeout,
+            ErrorKind::Internal,
+        ] {
+            for on_broken in [OnBrokenRule::Retry, OnBrokenRule::Accept, OnBrokenRule::Reject] {
+                assert_eq!(reason(kind, on_broken), Some(Reason::Temporary));
+            }
+        }
+        for kind in [
+            ErrorKind::Runtime,
+            ErrorKind::StepLimit,
+            ErrorKind::BadAnswer,
+            ErrorKind::Suspended,
+        ] {
+            assert_eq!(reason(kind, OnBrokenRule::Retry), Some(Reason::Temporary));
+            assert_eq!(reason(kind, OnBrokenRule::Reject), Some(Reason::Forbidden));
+            assert_eq!(reason(kind, OnBrokenRule::Accept), None);
+        }
+    }
 }

@@ -5,9 +5,14 @@ mod account;
 mod decision;
 mod envelope;
 mod facts;
+mod failures;
+mod host;
+mod lookups;
 mod repeat;
 pub mod velocity;
 
 pub use accept::{Acceptance, Answered, Call, Parts};
 pub use account::AccountCheck;
 pub use envelope::Envelope;
+pub use host::Hosts;
+pub use lookups::Lookups;

@@ -6,13 +6,12 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use moka::future::Cache;
 use plugin_sdk::{ConfigError, ConnectionId, InboundConnection};
-use rules::{Engine, Program};
-use store::{Connection, Endpoint, Merchant, MerchantStatus, RuleRevision, Store, StoreError, Tenant};
+use store::{Connection, Endpoint, Merchant, MerchantStatus, Store, StoreError, Tenant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::access::passwords::BasicLogin;
 use crate::plugins::Plugins;
-use crate::tenancy::is_slug;
+use crate::tenancy::{BoundRules, RuleBinder, is_slug};
 
 /// Merchants that a node keeps in memory.
 const TENANTS_MAX: u64 = 100_000;
@@ -32,7 +31,7 @@ pub struct BoundTenant {
     pub merchant: Merchant,
     pub connections: HashMap<String, Arc<BoundConnection>>,
     pub endpoints: Vec<Endpoint>,
-    pub rules: Option<BoundRules>,
+    pub rules: BoundRules,
 }
 
 pub struct BoundConnection {
@@ -42,12 +41,6 @@ pub struct BoundConnection {
     pub login: Option<BasicLogin>,
     /// Held while a password of this connection is hashed.
     pub login_turn: Semaphore,
-}
-
-pub struct BoundRules {
-    pub revision: i32,
-    /// A revision that does not compile any more never accepts.
-    pub program: Result<Arc<Program>, String>,
 }
 
 impl BoundTenant {
@@ -63,7 +56,7 @@ impl BoundTenant {
 pub struct Directory {
     store: Store,
     plugins: Plugins,
-    engine: Engine,
+    rules: RuleBinder,
     tenants: Cache<String, Option<Arc<BoundTenant>>>,
     /// What each Basic login named when it was last looked up.
     logins: moka::sync::Cache<String, LoginEntry>,
@@ -98,7 +91,7 @@ impl Seen {
 }
 
 impl Directory {
-    pub async fn new(store: Store, plugins: Plugins, engine: Engine) -> Result<Self, StoreError> {
+    pub async fn new(store: Store, plugins: Plugins, rules: RuleBinder) -> Result<Self, StoreError> {
         let seen = Seen::default();
         seen.serve(store.config_version().await?);
         let tenants = Cache::builder().max_capacity(TENANTS_MAX).build();
@@ -108,7 +101,7 @@ impl Directory {
         Ok(Self {
             store,
             plugins,
-            engine,
+            rules,
             tenants,
             logins,
             proven,
@@ -202,11 +195,14 @@ impl Directory {
             .connections
             .into_iter()
             .map(|row| (row.slug.clone(), self.bind_connection(row)));
+        let rules = self
+            .rules
+            .bind(tenant.merchant.id, tenant.rules.as_ref(), tenant.rule_settings);
         BoundTenant {
             merchant: tenant.merchant,
             connections: connections.collect(),
             endpoints: tenant.endpoints,
-            rules: tenant.rules.map(|revision| self.bind_rules(&revision)),
+            rules,
         }
     }
 
@@ -242,19 +238,6 @@ impl Directory {
             self.proven.insert(id, Arc::clone(&bound));
         }
         bound
-    }
-
-    fn bind_rules(&self, revision: &RuleRevision) -> BoundRules {
-        let program = self
-            .engine
-            .compile(&format!("r{}", revision.number), revision.source.as_bytes());
-        if let Err(error) = &program {
-            tracing::error!(merchant = %revision.merchant_id, revision = revision.number, %error, "rules do not compile");
-        }
-        BoundRules {
-            revision: revision.number,
-            program: program.map_err(|error| error.to_string()),
-        }
     }
 
     /// Takes over what changed in the database, for as long as the node runs.

@@ -2,10 +2,14 @@
 
 mod directory;
 mod onboarding;
+mod rule_settings;
+mod rules_in_service;
 mod slug;
 
-pub use directory::{BoundConnection, BoundRules, BoundTenant, Directory};
+pub use directory::{BoundConnection, BoundTenant, Directory};
 pub use onboarding::{
     BasicCredentials, ConnectionDraft, ConnectionPatch, EndpointDraft, EndpointPatch, Onboarding, OnboardingError,
 };
+pub use rule_settings::{LimitSettings, OnBrokenRule, RuleSettings};
+pub use rules_in_service::{BoundRevision, BoundRules, RuleBinder};
 pub use slug::is_slug;

@@ -1,4 +1,4 @@
-//! How merchants, connections, endpoints and rules are made and changed: the one set of checks behind the admin REST
+//! How merchants, connections and endpoints are made and changed: the one set of checks behind the admin REST
 //! and the CLI.
 
 use std::sync::Arc;
@@ -7,13 +7,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use plugin_sdk::{Clock, ConfigError, EndpointId, MerchantId};
-use rules::{CompileError, Engine};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use store::{
     Connection, ConnectionChange, ConnectionStatus, Endpoint, EndpointChange, EndpointFormat, EndpointStatus, Merchant,
-    MerchantChange, MerchantStatus, NewConnection, NewEndpoint, NewMerchant, NewRevision, NewSettlement, RetrySchedule,
-    RuleRevision, SettlementSummary, Store, StoreError,
+    MerchantChange, MerchantStatus, NewConnection, NewEndpoint, NewMerchant, NewSettlement, RetrySchedule,
+    SettlementSummary, Store, StoreError,
 };
 use url::Url;
 
@@ -28,8 +27,6 @@ use crate::tenancy::is_slug;
 const NAME_LENGTH_MAX: usize = 200;
 /// Longest URL of an endpoint, in bytes.
 const URL_BYTES_MAX: usize = 2_000;
-/// Longest message of a rule revision, in characters.
-const MESSAGE_LENGTH_MAX: usize = 1_000;
 /// Longest name of a settlement file, in bytes.
 const FILE_NAME_BYTES_MAX: usize = 200;
 /// Deliveries on their way to one endpoint at once, at most.
@@ -43,8 +40,6 @@ const SECRET_OVERLAP: Duration = Duration::hours(24);
 pub enum OnboardingError {
     #[error("{field}: {message}")]
     Field { field: String, message: String },
-    #[error("rules: {0}")]
-    Rules(#[from] CompileError),
     #[error(transparent)]
     Sealing(#[from] SealingError),
     #[error(transparent)]
@@ -131,7 +126,6 @@ pub struct EndpointPatch {
 pub struct Onboarding {
     pub store: Store,
     pub plugins: Plugins,
-    pub engine: Engine,
     pub sealer: Arc<Sealer>,
     pub outbound: Outbound,
     pub clock: Arc<dyn Clock>,
@@ -237,31 +231,6 @@ impl Onboarding {
             self.check_url("config.check_url", url)?;
         }
         Ok(())
-    }
-
-    pub async fn publish_rules(
-        &self,
-        merchant: MerchantId,
-        source: String,
-        message: String,
-        author: String,
-    ) -> Result<RuleRevision, OnboardingError> {
-        if message.chars().count() > MESSAGE_LENGTH_MAX {
-            let limit = format!("is longer than {MESSAGE_LENGTH_MAX} characters");
-            return Err(OnboardingError::field("message", limit));
-        }
-        let engine = self.engine.clone();
-        let compiled =
-            tokio::task::spawn_blocking(move || engine.compile("draft", source.as_bytes()).map(|_program| source));
-        let source = compiled
-            .await
-            .map_err(|error| StoreError::Refused(error.to_string()))??;
-        let new = NewRevision {
-            source,
-            message,
-            author,
-        };
-        Ok(self.store.publish_rules(merchant, new, self.clock.now()).await?)
     }
 
     /// The new endpoint with its secret, which is shown this once.

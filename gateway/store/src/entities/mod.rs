@@ -1,5 +1,6 @@
 //! One module per table. Private to this crate: outside, rows are seen as the types of the repositories.
 
+pub mod audit;
 pub mod connections;
 pub mod deliveries;
 pub mod delivery_attempts;
@@ -15,7 +16,10 @@ pub mod merchants;
 pub mod operations;
 pub mod payments;
 pub mod registrations;
+pub mod rule_drafts;
 pub mod rule_revisions;
+pub mod rule_settings;
+pub mod rule_troubles;
 pub mod settlement_files;
 pub mod settlement_rows;
 pub mod velocity_marks;

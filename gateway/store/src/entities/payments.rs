@@ -16,6 +16,7 @@ pub struct Model {
     pub amount_minor: i64,
     pub currency: String,
     pub exponent: i32,
+    pub fee_minor: Option<i64>,
     pub currency_text: Option<String>,
     pub service: Option<String>,
     pub status: String,

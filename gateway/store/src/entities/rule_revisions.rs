@@ -10,6 +10,8 @@ pub struct Model {
     pub source: String,
     pub message: String,
     pub author: String,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub checks: Option<Json>,
     pub created_at: DateTimeUtc,
 }
 

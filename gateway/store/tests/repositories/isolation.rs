@@ -32,6 +32,7 @@ async fn a_foreign_id_finds_nothing(#[values(Sqlite, Postgres)] backend: Backend
         source: "secret".to_owned(),
         message: String::new(),
         author: String::new(),
+        ..NewRevision::default()
     };
     store.publish_rules(world.merchant.id, rules, now()).await.unwrap();
 

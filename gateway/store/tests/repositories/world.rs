@@ -59,6 +59,7 @@ impl World {
             number: self.store.numbers().next().await.unwrap(),
             account: "4957835959".to_owned(),
             amount: rubles(1_045),
+            fee: Some(rubles(21)),
             currency_text: Some("RUB".to_owned()),
             service: Some("101".to_owned()),
             status: PaymentStatus::Succeeded,

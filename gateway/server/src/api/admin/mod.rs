@@ -4,6 +4,7 @@ pub mod connections;
 pub mod ledger;
 pub mod lists;
 pub mod merchants;
+pub mod revisions;
 pub mod rules;
 pub mod settlements;
 pub mod webhooks;
@@ -27,6 +28,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::bootstrap::BootstrapToken;
 use crate::api::problem::Problem;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
+use crate::payments::Hosts;
+use crate::rulebook::Rulebook;
 use crate::tenancy::Onboarding;
 
 /// Uploads are settlement files; they may take this long to arrive.
@@ -42,6 +45,8 @@ pub struct Admin {
     pub import_queue: mpsc::Sender<ImportJob>,
     /// Lists as rules on this node ask them.
     pub lookups: Lists,
+    pub rulebook: Rulebook,
+    pub hosts: Hosts,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
     pub bootstrap: Option<BootstrapToken>,
@@ -55,6 +60,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(merchants::configure)
             .configure(connections::configure)
             .configure(rules::configure)
+            .configure(revisions::configure)
             .configure(webhooks::configure)
             .configure(ledger::configure)
             .configure(settlements::configure)

@@ -1,21 +1,29 @@
+use std::sync::Arc;
+
 use actix_web::web::{Data, Json, Path, ServiceConfig};
-use actix_web::{HttpResponse, delete, get, put};
+use actix_web::{HttpResponse, delete, get, post, put};
 use chrono::{DateTime, Utc};
+use rules::{CallContext, Decision, Host, HostCall, Input, Recorded, Surroundings};
 use serde::{Deserialize, Serialize};
-use store::RuleRevision;
+use store::{RuleRevision, RuleTrouble};
 use utoipa::ToSchema;
 
 use super::Admin;
 use crate::api::problem::Problem;
+use crate::rulebook::Script;
+use crate::tenancy::RuleSettings;
 
 /// Who published, until people have names.
-const AUTHOR: &str = "operator";
+pub(super) const AUTHOR: &str = "operator";
 
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(get_rules)
         .service(publish_rules)
-        .service(unpublish_rules);
+        .service(unpublish_rules)
+        .service(get_settings)
+        .service(set_settings)
+        .service(run_rules);
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,16 +57,70 @@ pub struct RulesBody {
     message: String,
 }
 
-/// The published revision.
+impl RulesBody {
+    pub(super) fn by(self, author: &str) -> Script {
+        Script {
+            source: self.source,
+            message: self.message,
+            author: author.to_owned(),
+        }
+    }
+}
+
+/// What is in service.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RulesView {
+    #[serde(flatten)]
+    published: RevisionView,
+    /// How the published revision fails; null while it does not.
+    trouble: Option<TroubleView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TroubleView {
+    revision: i32,
+    /// Failed calls since the revision was published, over all nodes; about, when very many failed at once.
+    count: u64,
+    since: DateTime<Utc>,
+    last_at: DateTime<Utc>,
+    /// `runtime`, `step_limit`, `bad_answer` and the like.
+    kind: String,
+    /// How it failed last.
+    message: String,
+    /// Line of the script.
+    line: Option<u32>,
+}
+
+impl From<RuleTrouble> for TroubleView {
+    fn from(trouble: RuleTrouble) -> Self {
+        Self {
+            revision: trouble.revision,
+            count: trouble.failures,
+            since: trouble.since,
+            last_at: trouble.last_at,
+            kind: trouble.kind,
+            message: trouble.message,
+            line: trouble.line,
+        }
+    }
+}
+
+/// The published revision, and whether it fails.
 #[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
-    responses((status = 200, body = RevisionView), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = RulesView), (status = "4XX", body = Problem)))]
 #[get("/merchants/{merchant}/rules")]
-pub async fn get_rules(admin: Data<Admin>, path: Path<String>) -> Result<Json<RevisionView>, Problem> {
+pub async fn get_rules(admin: Data<Admin>, path: Path<String>) -> Result<Json<RulesView>, Problem> {
     let merchant = admin.merchant(&path).await?;
     let number = merchant
         .published_rules
         .ok_or_else(|| Problem::not_found("a published revision"))?;
-    Ok(Json(admin.store.rule_revision(merchant.id, number).await?.into()))
+    let troubles = admin.store.rule_troubles(merchant.id).await?;
+    Ok(Json(RulesView {
+        published: admin.store.rule_revision(merchant.id, number).await?.into(),
+        trouble: (troubles.into_iter())
+            .find(|trouble| trouble.revision == number)
+            .map(Into::into),
+    }))
 }
 
 /// Compiles the script and publishes it as the next revision. Nothing is stored that does not compile.
@@ -72,11 +134,8 @@ pub async fn publish_rules(
     body: Json<RulesBody>,
 ) -> Result<Json<RevisionView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    let RulesBody { source, message } = body.into_inner();
-    let revision = admin
-        .onboarding
-        .publish_rules(merchant.id, source, message, AUTHOR.to_owned())
-        .await?;
+    let script = body.into_inner().by(AUTHOR);
+    let revision = admin.rulebook.publish(merchant.id, script).await?;
     Ok(Json(revision.into()))
 }
 
@@ -86,6 +145,95 @@ pub async fn publish_rules(
 #[delete("/merchants/{merchant}/rules")]
 pub async fn unpublish_rules(admin: Data<Admin>, path: Path<String>) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
-    admin.store.unpublish_rules(merchant.id).await?;
+    admin.rulebook.unpublish(merchant.id, AUTHOR).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// What the merchant's rules run under.
+#[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
+    responses((status = 200, body = RuleSettings), (status = "4XX", body = Problem)))]
+#[get("/merchants/{merchant}/rules/settings")]
+pub async fn get_settings(admin: Data<Admin>, path: Path<String>) -> Result<Json<RuleSettings>, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    Ok(Json(admin.rulebook.settings(merchant.id).await?))
+}
+
+/// Replaces what the merchant's rules run under. What is absent is the installation's own.
+#[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
+    request_body = RuleSettings,
+    responses((status = 200, body = RuleSettings), (status = "4XX", body = Problem)))]
+#[put("/merchants/{merchant}/rules/settings")]
+pub async fn set_settings(
+    admin: Data<Admin>,
+    path: Path<String>,
+    body: Json<RuleSettings>,
+) -> Result<Json<RuleSettings>, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    let settings = admin.rulebook.set_settings(merchant.id, body.into_inner());
+    Ok(Json(settings.await?))
+}
+
+/// A question to a script, outside of any traffic.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunBody {
+    /// The script to ask; the published revision when absent.
+    source: Option<String>,
+    /// `{"handler": "check" | "route" | "fee" | "event", "request": {…}}`
+    #[schema(value_type = Object)]
+    input: Input,
+    /// The recorded moment; now when absent.
+    now: Option<DateTime<Utc>>,
+    /// Decides what `ctx.random` gives.
+    #[serde(default)]
+    seed: u64,
+    /// Answers of lists, velocities and hosts, as a decision records them. When absent, the real ones are asked.
+    #[schema(value_type = Option<Vec<Object>>)]
+    calls: Option<Vec<HostCall>>,
+}
+
+/// Asks a handler and gives its decision. Nothing is stored and no payment is touched.
+#[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
+    request_body = RunBody,
+    responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
+#[post("/merchants/{merchant}/rules/run")]
+pub async fn run_rules(admin: Data<Admin>, path: Path<String>, body: Json<RunBody>) -> Result<Json<Decision>, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    let body = body.into_inner();
+    let (label, source) = match (body.source, merchant.published_rules) {
+        (Some(source), _) => ("draft".to_owned(), source),
+        (None, Some(number)) => (
+            format!("r{number}"),
+            admin.store.rule_revision(merchant.id, number).await?.source,
+        ),
+        (None, None) => return Err(Problem::not_found("a published revision")),
+    };
+    let program = admin.rulebook.compile(label, source).await?;
+    let settings = admin.rulebook.settings(merchant.id).await?;
+    let limits = settings.limits.over(&admin.rulebook.engine.limits().call);
+    let context = CallContext {
+        now: body.now.unwrap_or_else(|| admin.clock.now()),
+        seed: body.seed,
+    };
+    let (live, recorded);
+    let host: &dyn Host = match body.calls {
+        Some(calls) => {
+            recorded = Recorded::new(calls);
+            &recorded
+        }
+        None => {
+            live = admin.hosts.of(merchant.id, &settings.http_hosts);
+            &live
+        }
+    };
+    let surroundings = Surroundings {
+        limits: Some(&limits),
+        ..Surroundings::of(host)
+    };
+    let engine = &admin.rulebook.engine;
+    Ok(Json(
+        engine
+            .run(&program, &Arc::new(body.input), &context, &surroundings)
+            .await,
+    ))
 }

@@ -1,0 +1,248 @@
+//! What people do with rules: drafts, checks, revisions, publishing, settings. The one set of checks behind the admin
+//! REST and the CLI.
+
+mod checks;
+mod diff;
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use plugin_sdk::{Clock, MerchantId};
+use rules::{CallLimits, CompileError, Engine, Program};
+use serde_json::Value;
+use store::{Cursor, NewDraft, NewRevision, Page, RuleDraft, RuleRevision, Store, StoreError};
+
+pub use checks::Checks;
+pub use diff::unified;
+
+use crate::access::sealing::hex;
+use crate::tenancy::RuleSettings;
+
+/// Longest message of a revision, in characters.
+const MESSAGE_LENGTH_MAX: usize = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RulebookError {
+    #[error("{field}: {message}")]
+    Field { field: &'static str, message: String },
+    #[error("rules: {0}")]
+    Compile(#[from] CompileError),
+    /// The checks object to it, so it is not published.
+    #[error("the rules are not published: {}", .0.objections())]
+    Red(Box<Checks>),
+    #[error("there is no draft to publish; save one first")]
+    NoDraft,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RulebookError {
+    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Field {
+            field,
+            message: message.into(),
+        }
+    }
+}
+
+/// A script with a message about it, as somebody wrote it.
+pub struct Script {
+    pub source: String,
+    pub message: String,
+    pub author: String,
+}
+
+/// A revision with what changed since the one before.
+pub struct ChangedRevision {
+    pub revision: RuleRevision,
+    /// Unified; empty when nothing changed.
+    pub diff: String,
+}
+
+#[derive(Clone)]
+pub struct Rulebook {
+    pub store: Store,
+    pub engine: Engine,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Rulebook {
+    /// Looks a script over and runs its tests. Fails when it does not even compile.
+    pub async fn examine(&self, merchant: MerchantId, source: &str) -> Result<Checks, RulebookError> {
+        let connections = self.store.connections(merchant).await?;
+        let connections = connections.into_iter().map(|connection| connection.slug).collect();
+        let limits = self.limits(merchant).await?;
+        Checks::run(self.engine.clone(), source.to_owned(), connections, limits).await
+    }
+
+    /// Saves the merchant's one draft, whatever the checks say of it.
+    pub async fn save_draft(&self, merchant: MerchantId, script: Script) -> Result<RuleDraft, RulebookError> {
+        check_message(&script.message)?;
+        let checks = self.examine(merchant, &script.source).await?;
+        let new = NewDraft {
+            source: script.source,
+            message: script.message,
+            author: script.author,
+            checks: checks.json(),
+        };
+        Ok(self.store.save_rule_draft(merchant, new, self.clock.now()).await?)
+    }
+
+    /// Publishes the draft, if nothing objects to it. The checks are made anew: lists, connections and limits may have
+    /// changed since it was saved.
+    pub async fn publish_draft(
+        &self,
+        merchant: MerchantId,
+        message: Option<String>,
+        author: String,
+    ) -> Result<RuleRevision, RulebookError> {
+        let draft = self.store.rule_draft(merchant).await?.ok_or(RulebookError::NoDraft)?;
+        let script = Script {
+            source: draft.source,
+            message: message.unwrap_or(draft.message),
+            author,
+        };
+        self.publish_script(merchant, script, Some(draft.version)).await
+    }
+
+    /// Publishes a script at once, if nothing objects to it; the draft stays.
+    pub async fn publish(&self, merchant: MerchantId, script: Script) -> Result<RuleRevision, RulebookError> {
+        self.publish_script(merchant, script, None).await
+    }
+
+    async fn publish_script(
+        &self,
+        merchant: MerchantId,
+        script: Script,
+        draft_version: Option<i64>,
+    ) -> Result<RuleRevision, RulebookError> {
+        check_message(&script.message)?;
+        let checks = self.examine(merchant, &script.source).await?;
+        if !checks.is_green() {
+            return Err(RulebookError::Red(Box::new(checks)));
+        }
+        let new = NewRevision {
+            source: script.source,
+            message: script.message,
+            author: script.author,
+            checks: Some(checks.json()),
+            draft_version,
+        };
+        Ok(self.store.publish_rules(merchant, new, self.clock.now()).await?)
+    }
+
+    /// Puts an older revision into service. Only that it still compiles is asked: whoever goes back is in a hurry.
+    pub async fn roll_back(
+        &self,
+        merchant: MerchantId,
+        number: i32,
+        actor: &str,
+    ) -> Result<RuleRevision, RulebookError> {
+        let revision = self.store.rule_revision(merchant, number).await?;
+        self.compile(format!("r{number}"), revision.source).await?;
+        Ok((self.store.roll_back_rules(merchant, number, actor, self.clock.now())).await?)
+    }
+
+    pub async fn unpublish(&self, merchant: MerchantId, actor: &str) -> Result<(), RulebookError> {
+        Ok((self.store.unpublish_rules(merchant, actor, self.clock.now())).await?)
+    }
+
+    /// Newest first, each with what changed.
+    pub async fn revisions(
+        &self,
+        merchant: MerchantId,
+        cursor: &Cursor,
+    ) -> Result<Page<ChangedRevision>, RulebookError> {
+        let page = self.store.rule_revisions(merchant, cursor).await?;
+        let older = match page.items.last() {
+            Some(oldest) => self.store.rule_revision_before(merchant, oldest.number).await?,
+            None => None,
+        };
+        let next = page.next;
+        let items = page.items;
+        let changed = blocking(move || with_diffs(items, older)).await?;
+        Ok(Page { items: changed, next })
+    }
+
+    pub async fn revision(&self, merchant: MerchantId, number: i32) -> Result<ChangedRevision, RulebookError> {
+        let revision = self.store.rule_revision(merchant, number).await?;
+        let older = self.store.rule_revision_before(merchant, number).await?;
+        let mut changed = blocking(move || with_diffs(vec![revision], older)).await?;
+        changed
+            .pop()
+            .ok_or(RulebookError::Store(StoreError::NotFound("this rule revision")))
+    }
+
+    /// Compiles where blocking is allowed: the longest sources take tens of milliseconds.
+    pub async fn compile(&self, label: String, source: String) -> Result<Arc<Program>, RulebookError> {
+        let engine = self.engine.clone();
+        Ok(blocking(move || engine.compile(&label, source.as_bytes())).await??)
+    }
+
+    pub async fn settings(&self, merchant: MerchantId) -> Result<RuleSettings, RulebookError> {
+        let settings = self.store.rule_settings(merchant).await?;
+        let settings = settings.map(serde_json::from_value).transpose();
+        Ok(settings
+            .map_err(|error| StoreError::Corrupt(format!("settings of the rules: {error}")))?
+            .unwrap_or_default())
+    }
+
+    /// Replaces what the merchant's rules run under, and gives it as it is kept.
+    pub async fn set_settings(
+        &self,
+        merchant: MerchantId,
+        settings: RuleSettings,
+    ) -> Result<RuleSettings, RulebookError> {
+        let settings = settings.checked(&self.engine.limits().call)?;
+        (self
+            .store
+            .set_rule_settings(merchant, json_of(&settings)?, self.clock.now()))
+        .await?;
+        Ok(settings)
+    }
+
+    /// What one call of the merchant's scripts may use.
+    pub async fn limits(&self, merchant: MerchantId) -> Result<CallLimits, RulebookError> {
+        let settings = self.settings(merchant).await?;
+        Ok(settings.limits.over(&self.engine.limits().call))
+    }
+}
+
+/// How a script is named beyond its number: in lists, and in a team's own git.
+#[must_use]
+pub fn sha256(source: &str) -> String {
+    hex(digest(&SHA256, source.as_bytes()).as_ref())
+}
+
+/// Newest first, the oldest compared with `older`.
+fn with_diffs(revisions: Vec<RuleRevision>, older: Option<RuleRevision>) -> Vec<ChangedRevision> {
+    let mut changed: Vec<ChangedRevision> = Vec::with_capacity(revisions.len());
+    let mut before = older;
+    for revision in revisions.into_iter().rev() {
+        let source = before.as_ref().map_or("", |before| before.source.as_str());
+        let name = before
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), |before| format!("r{}", before.number));
+        let diff = unified((&name, source), (&format!("r{}", revision.number), &revision.source));
+        before = Some(revision.clone());
+        changed.push(ChangedRevision { revision, diff });
+    }
+    changed.reverse();
+    changed
+}
+
+fn check_message(message: &str) -> Result<(), RulebookError> {
+    if message.chars().count() > MESSAGE_LENGTH_MAX {
+        let limit = format!("is longer than {MESSAGE_LENGTH_MAX} characters");
+        return Err(RulebookError::field("message", limit));
+    }
+    Ok(())
+}
+
+fn json_of<T: serde::Serialize>(value: &T) -> Result<Value, StoreError> {
+    serde_json::to_value(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    (tokio::task::spawn_blocking(work).await).map_err(|error| StoreError::Refused(error.to_string()))
+}

@@ -1,0 +1,118 @@
+//! A merchant's rules as a node runs them: compiled once, with what their calls may use and whether they keep failing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use moka::sync::Cache;
+use plugin_sdk::MerchantId;
+use rules::{Allowance, AllowanceLimits, Breaker, BreakerSettings, CallLimits, Engine, Handler, Program};
+use serde_json::Value;
+use store::RuleRevision;
+
+use crate::tenancy::RuleSettings;
+
+/// Merchants whose allowance a node keeps.
+const ALLOWANCES_MAX: u64 = 100_000;
+/// Compiled revisions that a node keeps beside those in service, in bytes.
+const REVISION_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// What a revision takes beside its program, in bytes.
+const REVISION_BYTES: usize = 512;
+
+pub struct BoundRules {
+    pub published: Option<Arc<BoundRevision>>,
+    pub settings: RuleSettings,
+    /// Those of the installation, with what the settings change.
+    pub limits: CallLimits,
+    /// Of all calls of this merchant's scripts on this node.
+    pub allowance: Arc<Allowance>,
+}
+
+pub struct BoundRevision {
+    pub number: i32,
+    /// A revision that does not compile any more never accepts.
+    pub program: Result<Arc<Program>, String>,
+    pub breaker: Breaker,
+    /// Handlers that the script was seen not to have: a bit for each.
+    lacks: AtomicU8,
+}
+
+impl BoundRevision {
+    /// Whether the script may have this handler. What a script returns depends on nothing but its source, so one look
+    /// is enough.
+    #[must_use]
+    pub fn may_have(&self, handler: Handler) -> bool {
+        self.lacks.load(Ordering::Relaxed) & bit(handler) == 0
+    }
+
+    pub fn remember_lacking(&self, handler: Handler) {
+        self.lacks.fetch_or(bit(handler), Ordering::Relaxed);
+    }
+}
+
+const fn bit(handler: Handler) -> u8 {
+    match handler {
+        Handler::Check => 1,
+        Handler::Route => 2,
+        Handler::Fee => 4,
+        Handler::Event => 8,
+    }
+}
+
+/// Makes [`BoundRules`] and keeps across their changes what must not start anew: allowances, breakers, programs.
+#[derive(Clone)]
+pub struct RuleBinder {
+    engine: Engine,
+    allowance: AllowanceLimits,
+    allowances: Cache<MerchantId, Arc<Allowance>>,
+    revisions: Cache<(MerchantId, i32), Arc<BoundRevision>>,
+}
+
+impl RuleBinder {
+    #[must_use]
+    pub fn new(engine: Engine, allowance: AllowanceLimits) -> Self {
+        Self {
+            engine,
+            allowance,
+            allowances: Cache::new(ALLOWANCES_MAX),
+            revisions: Cache::builder()
+                .max_capacity(REVISION_BYTES_MAX)
+                .weigher(|_, revision: &Arc<BoundRevision>| {
+                    let program = revision.program.as_ref().map_or(0, |program| program.size());
+                    u32::try_from(REVISION_BYTES + program).unwrap_or(u32::MAX)
+                })
+                .build(),
+        }
+    }
+
+    pub fn bind(&self, merchant: MerchantId, published: Option<&RuleRevision>, settings: Option<Value>) -> BoundRules {
+        let settings = settings.map(serde_json::from_value::<RuleSettings>).transpose();
+        let settings = settings.unwrap_or_else(|error| {
+            tracing::error!(%merchant, %error, "the settings of the rules cannot be read; the installation's are used");
+            None
+        });
+        let settings = settings.unwrap_or_default();
+        BoundRules {
+            published: published.map(|revision| self.revision(revision)),
+            limits: settings.limits.over(&self.engine.limits().call),
+            settings,
+            allowance: (self.allowances).get_with(merchant, || Arc::new(Allowance::new(self.allowance))),
+        }
+    }
+
+    /// A revision never changes, so it is compiled once.
+    pub fn revision(&self, revision: &RuleRevision) -> Arc<BoundRevision> {
+        self.revisions.get_with((revision.merchant_id, revision.number), || {
+            let label = format!("r{}", revision.number);
+            let program = self.engine.compile(&label, revision.source.as_bytes());
+            if let Err(error) = &program {
+                tracing::error!(merchant = %revision.merchant_id, revision = revision.number, %error, "rules do not compile");
+            }
+            Arc::new(BoundRevision {
+                number: revision.number,
+                program: program.map_err(|error| error.to_string()),
+                breaker: Breaker::new(BreakerSettings::default()),
+                lacks: AtomicU8::new(0),
+            })
+        })
+    }
+}

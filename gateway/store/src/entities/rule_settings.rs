@@ -1,0 +1,16 @@
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "rule_settings")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub merchant_id: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub settings: Json,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
