@@ -14,6 +14,7 @@ mod outage;
 mod outage_signs;
 mod races;
 mod rest;
+mod rule_lookups;
 mod revisions;
 mod rules;
 mod settlements;
