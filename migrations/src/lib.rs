@@ -14,6 +14,8 @@ mod m20261122_000004_settlements;
 mod m20261122_000005_container_views;
 mod m20261122_000007_rules_at_work;
 mod m20261122_000008_revisions;
+mod m20261122_000009_decisions;
+mod m20261122_000010_replays;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -29,6 +31,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_container_views::Migration),
             Box::new(m20261122_000007_rules_at_work::Migration),
             Box::new(m20261122_000008_revisions::Migration),
+            Box::new(m20261122_000009_decisions::Migration),
+            Box::new(m20261122_000010_replays::Migration),
         ]
     }
 }

@@ -23,17 +23,22 @@
 //! return rules
 //! ```
 //!
-//! * **Verbs**: `accept()`, `accept{comment =, fields =}`, `reject(reason, text?)`, `retry_later(text?)`. A handler
-//!   returns exactly one. Fields are a list of `{name =, value =}` (order kept) or a map (sorted by name); values are
-//!   texts, whole numbers or money.
-//! * **`request`**: `command` (`"info"`, `"check"`, `"pay"`), `account`, `amount` (money), `txn_id`, `service`, `at`
-//!   (RFC 3339, UTC), `extras` (a frozen table). An absent field is nil, an unknown one an error.
-//! * **`ctx`**: `now` (RFC 3339, UTC), `time(offset?)` (a frozen table of `year`, `month`, `day`, `hour`, `minute`,
-//!   `second`, `weekday` with Monday as 1, and `date`; the offset is a text such as `"+03:00"`), `random(n)` and
-//!   `hash(key, n)` (both from 1 to `n`), `log(text)`. The functions may be called with a dot or a colon.
-//! * **`money("50.00 RUB")`**: `+ - < <= ==` within one currency, `:times(n)`, `:percent("2.5", "half_up")`, `.amount`,
-//!   `.currency`. Roundings: `half_up`, `half_down`, `half_even`, `up`, `down`.
+//! `docs/rules.md` tells all of it, for authors; every example there is run by this crate's tests. In short:
+//!
+//! * **Handlers** `check`, `route`, `fee`, `event` ([`Input`]), each with verbs of its own ([`Outcome`]). A handler returns
+//!   exactly one answer.
+//! * **Views**: the input is read-only; an absent field is nil, an unknown one an error.
+//! * **`ctx`**: the recorded moment and seeded randomness; lists, velocities and HTTP of the host.
+//! * **`money`**: exact; a Lua number never becomes money.
 //! * **Libraries** of Luau: `string`, `table`, `math`, `utf8`, `bit32`, bounded; no coroutines, nothing of the host.
+//!
+//! # Around a call
+//!
+//! * [`CallLimits`] bound one call, an [`Allowance`] all calls of a merchant on a node, a [`Breaker`] keeps a revision that
+//!   always fails from running. All three come with the call ([`Surroundings`]).
+//! * [`lint`] looks a source over without running it; [`Engine::test`] runs the tests beside a script.
+//! * [`Engine::replay`] decides again from a record, and with a traced program tells the lines; [`render_test`] makes a
+//!   test of a record.
 
 mod allowance;
 mod answer;

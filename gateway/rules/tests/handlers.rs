@@ -162,7 +162,8 @@ fn an_absent_handler_has_not_looked() {
 #[test]
 fn nonsense_is_refused() {
     let mut text = String::new();
-    let cases: [(&str, fn(&str) -> Decision, &[&str]); 3] = [
+    type Ask = fn(&str) -> Decision;
+    let cases: [(&str, Ask, &[&str]); 3] = [
         (
             "route",
             route,

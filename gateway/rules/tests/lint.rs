@@ -201,11 +201,7 @@ fn findings_are_few_and_the_deepest_scripts_are_walked() {
         format!("local x = {}1 return {{}}", "1 == ".repeat(900)),
         format!("local x = 1{} return {{}}", " and 1".repeat(10_000)),
         format!("local x = {}{} return {{}}", "{".repeat(900), "}".repeat(900)),
-        format!(
-            "{} {} return {{}}",
-            "do".repeat(1).repeat(1) + &" do".repeat(150),
-            "end ".repeat(151)
-        ),
+        format!("{} {} return {{}}", "do ".repeat(150), "end ".repeat(150)),
         format!("local x = string{} return {{}}", ".rep".repeat(15_000)),
         format!("if x then {} end return {{}}", "elseif x then ".repeat(4_000)),
         format!("local x = {}1 return {{}}", "not ".repeat(15_000)),

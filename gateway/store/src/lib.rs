@@ -7,6 +7,7 @@
 mod audit;
 mod bulk;
 mod connect;
+mod decisions;
 mod deliveries;
 mod endpoints;
 mod entities;
@@ -21,6 +22,7 @@ mod numbers;
 mod page;
 mod payment_writer;
 mod payments;
+mod replays;
 mod rule_settings;
 mod rule_troubles;
 mod rules;
@@ -29,6 +31,7 @@ mod supervise;
 
 pub use audit::AuditEntry;
 pub use connect::{DatabaseOptions, Store};
+pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
     AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryStatus, NextStep, WaitingEndpoint,
 };
@@ -46,6 +49,7 @@ pub use numbers::PaymentNumbers;
 pub use page::{Cursor, PAGE_SIZE_MAX, Page};
 pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
 pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
+pub use replays::{NewReplay, Replay, ReplaySpan, ReplayStatus};
 pub use rule_troubles::{RuleFailure, RuleTrouble};
 pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};

@@ -8,10 +8,10 @@ use sea_orm::TransactionTrait;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::bulk::{self, OnConflict};
-use crate::entities::{deliveries, events, exchanges, registrations, rule_troubles};
+use crate::entities::{decisions, deliveries, events, exchanges, registrations, rule_troubles};
 use crate::rule_troubles::{ADD_UP, RuleFailure};
 use crate::supervise::keep_running;
-use crate::{NewEvent, NewExchange, Store, StoreError};
+use crate::{NewDecision, NewEvent, NewExchange, Store, StoreError};
 
 /// Entries that one transaction holds at most.
 const GROUP_SIZE_MAX: usize = 512;
@@ -52,6 +52,7 @@ enum Entry {
     Registration(Box<Registration>),
     Event(Box<NewEvent>),
     Failure(Box<RuleFailure>),
+    Decision(Box<NewDecision>),
     /// Answers when everything before it is written.
     Flush(oneshot::Sender<()>),
 }
@@ -83,6 +84,14 @@ impl LogWriter {
             return Err(StoreError::Busy);
         }
         self.add(Entry::Failure(Box::new(failure)))
+    }
+
+    /// Stores a decision. Like the count of failures, it gives way when much waits.
+    pub fn decision(&self, decision: NewDecision) -> Result<(), StoreError> {
+        if !self.has_room_to_spare() {
+            return Err(StoreError::Busy);
+        }
+        self.add(Entry::Decision(Box::new(decision)))
     }
 
     /// Whether an entry would be refused now.
@@ -163,6 +172,7 @@ struct Rows {
     exchanges: Vec<exchanges::Model>,
     registrations: Vec<registrations::Model>,
     troubles: Vec<rule_troubles::Model>,
+    decisions: Vec<decisions::Model>,
     events: Vec<events::Model>,
     deliveries: Vec<deliveries::Model>,
 }
@@ -186,6 +196,7 @@ impl Rows {
                     rows.events.push(event);
                     rows.deliveries.extend(deliveries);
                 }
+                Entry::Decision(decision) => rows.decisions.push(decision.row()),
                 Entry::Failure(failure) => failures.push(*failure),
                 Entry::Flush(reply) => flushes.push(reply),
             }
@@ -211,6 +222,10 @@ impl Rows {
             troubles: vec![row],
             ..Self::default()
         }));
+        singles.extend(self.decisions.into_iter().map(|row| Self {
+            decisions: vec![row],
+            ..Self::default()
+        }));
         for event in self.events {
             let deliveries = self
                 .deliveries
@@ -228,7 +243,7 @@ impl Rows {
     }
 
     fn count(&self) -> usize {
-        self.exchanges.len() + self.registrations.len() + self.troubles.len() + self.events.len()
+        self.exchanges.len() + self.registrations.len() + self.troubles.len() + self.decisions.len() + self.events.len()
     }
 }
 
@@ -250,6 +265,7 @@ async fn write_rows(store: &Store, rows: &Rows) -> Result<(), StoreError> {
     bulk::insert::<rule_troubles::Entity, _>(&transaction, &rows.troubles, add_up, None).await?;
     bulk::insert::<events::Entity, _>(&transaction, &rows.events, OnConflict::Skip, None).await?;
     bulk::insert::<deliveries::Entity, _>(&transaction, &rows.deliveries, OnConflict::Skip, None).await?;
+    bulk::insert::<decisions::Entity, _>(&transaction, &rows.decisions, OnConflict::Skip, None).await?;
     bulk::insert::<exchanges::Entity, _>(&transaction, &rows.exchanges, OnConflict::Fail, None).await?;
     Ok(transaction.commit().await?)
 }

@@ -7,10 +7,10 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, T
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::bulk::{self, OnConflict};
-use crate::entities::{deliveries, events, exchanges, operations, payments};
+use crate::entities::{decisions, deliveries, events, exchanges, operations, payments};
 use crate::lookup::payments_by_keys;
 use crate::supervise::keep_running;
-use crate::{NewEvent, NewExchange, NewOperation, NewPayment, Payment, Store, StoreError};
+use crate::{NewDecision, NewEvent, NewExchange, NewOperation, NewPayment, Payment, Store, StoreError};
 
 /// Payments that one transaction holds at most.
 const GROUP_SIZE_MAX: usize = 128;
@@ -26,6 +26,8 @@ pub struct PaymentWrite {
     pub operation: NewOperation,
     pub event: NewEvent,
     pub exchange: NewExchange,
+    /// What the rules decided about it.
+    pub decisions: Vec<NewDecision>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -169,6 +171,7 @@ struct Rows {
     events: Vec<events::Model>,
     deliveries: Vec<deliveries::Model>,
     exchanges: Vec<exchanges::Model>,
+    decisions: Vec<decisions::Model>,
 }
 
 impl Rows {
@@ -182,6 +185,12 @@ impl Rows {
             rows.events.push(event);
             rows.deliveries.extend(deliveries);
             rows.exchanges.push(write.exchange.clone().row());
+            let payment = write.payment.id.to_string();
+            rows.decisions
+                .extend(write.decisions.iter().map(|decision| decisions::Model {
+                    payment_id: Some(payment.clone()),
+                    ..decision.row()
+                }));
         }
         rows
     }
@@ -193,6 +202,7 @@ impl Rows {
         self.events.retain(|row| belongs(&row.payment_id));
         self.deliveries.retain(|row| belongs(&row.payment_id));
         self.exchanges.retain(|row| belongs(&row.payment_id));
+        self.decisions.retain(|row| belongs(&row.payment_id));
     }
 }
 
@@ -201,12 +211,13 @@ impl Rows {
 async fn insert_at_once(connection: &DatabaseConnection, rows: &Rows) -> Result<HashSet<String>, StoreError> {
     let with_payment = "WHERE new.payment_id IN (SELECT id FROM stored)";
     let sql = format!(
-        "WITH stored AS ({}), o AS ({}), e AS ({}), d AS ({}), x AS ({}) SELECT id FROM stored",
+        "WITH stored AS ({}), o AS ({}), e AS ({}), d AS ({}), x AS ({}), r AS ({}) SELECT id FROM stored",
         bulk::insert_part::<payments::Entity>(1, "ON CONFLICT DO NOTHING RETURNING id"),
         bulk::insert_part::<operations::Entity>(2, with_payment),
         bulk::insert_part::<events::Entity>(3, with_payment),
         bulk::insert_part::<deliveries::Entity>(4, with_payment),
         bulk::insert_part::<exchanges::Entity>(5, with_payment),
+        bulk::insert_part::<decisions::Entity>(6, with_payment),
     );
     let values = [
         bulk::json_parameter(&rows.payments)?,
@@ -214,6 +225,7 @@ async fn insert_at_once(connection: &DatabaseConnection, rows: &Rows) -> Result<
         bulk::json_parameter(&rows.events)?,
         bulk::json_parameter(&rows.deliveries)?,
         bulk::json_parameter(&rows.exchanges)?,
+        bulk::json_parameter(&rows.decisions)?,
     ];
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
     let stored = connection.query_all_raw(statement).await?;
@@ -235,6 +247,7 @@ async fn insert_in_turn(connection: &DatabaseConnection, mut rows: Rows) -> Resu
     bulk::insert::<events::Entity, _>(&transaction, &rows.events, fail, None).await?;
     bulk::insert::<deliveries::Entity, _>(&transaction, &rows.deliveries, fail, None).await?;
     bulk::insert::<exchanges::Entity, _>(&transaction, &rows.exchanges, fail, None).await?;
+    bulk::insert::<decisions::Entity, _>(&transaction, &rows.decisions, fail, None).await?;
     transaction.commit().await?;
     Ok(stored)
 }

@@ -7,9 +7,11 @@ mod envelope;
 mod facts;
 mod failures;
 mod host;
+mod record;
 mod repeat;
 
 pub use accept::{Acceptance, Answered, Call, Parts};
 pub use account::AccountCheck;
 pub use envelope::Envelope;
 pub use host::{Hosts, Lookups};
+pub use record::{DecisionRecord, DecisionsKept};

@@ -209,6 +209,7 @@ async fn a_tenant_is_everything_that_serves_it(#[values(Sqlite, Postgres)] backe
         source: "return {}".to_owned(),
         message: "first".to_owned(),
         author: "ann".to_owned(),
+        ..NewRevision::default()
     };
     let revision = world
         .store
@@ -276,6 +277,7 @@ async fn every_change_is_seen_by_its_version(#[values(Sqlite, Postgres)] backend
         source: String::new(),
         message: String::new(),
         author: String::new(),
+        ..NewRevision::default()
     };
     world.store.publish_rules(other.id, rules, now()).await.unwrap();
     let changed = world.store.merchants_changed_since(version, 10).await.unwrap();
@@ -283,6 +285,6 @@ async fn every_change_is_seen_by_its_version(#[values(Sqlite, Postgres)] backend
     assert_eq!(ids, [world.merchant.id, other.id]);
     version = changed.last().unwrap().1;
     assert_eq!(version, world.store.config_version().await.unwrap());
-    world.store.unpublish_rules(other.id).await.unwrap();
+    world.store.unpublish_rules(other.id, "ann", now()).await.unwrap();
     assert_eq!(world.store.merchants_changed_since(version, 10).await.unwrap().len(), 1);
 }

@@ -86,6 +86,7 @@ impl World {
                 decision: Some(json!({"steps": 17})),
             },
             payment,
+            decisions: Vec::new(),
         }
     }
 
