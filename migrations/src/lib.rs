@@ -16,6 +16,8 @@ mod m20261122_000006_lists;
 mod m20261122_000007_rules_at_work;
 mod m20261122_000007_velocity;
 mod m20261122_000008_revisions;
+mod m20261122_000009_decisions;
+mod m20261122_000010_replays;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -33,6 +35,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000007_velocity::Migration),
             Box::new(m20261122_000007_rules_at_work::Migration),
             Box::new(m20261122_000008_revisions::Migration),
+            Box::new(m20261122_000009_decisions::Migration),
+            Box::new(m20261122_000010_replays::Migration),
         ]
     }
 }

@@ -13,7 +13,7 @@ use plugin_sdk::{Clock, SystemClock};
 use rules::{AllowanceLimits, CallLimits, Engine, Limits};
 use secrecy::SecretString;
 use store::{LogWriter, PaymentLookup, PaymentWriter, Store};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
@@ -40,6 +40,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const ADMIN_WORKERS: usize = 1;
 /// Imports of lists that wait for their turn.
 const IMPORTS_WAITING_MAX: usize = 64;
+/// Replays that run at once: they take half of a core, whatever waits.
+const REPLAYS_AT_ONCE: usize = 1;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
 
@@ -108,6 +110,7 @@ impl Core {
             store: store.clone(),
             engine: engine.clone(),
             clock: Arc::clone(&clock),
+            replay_turns: Arc::new(Semaphore::new(REPLAYS_AT_ONCE)),
         };
         Ok(Self {
             store,
@@ -223,6 +226,7 @@ impl Node {
                 log: log.clone(),
                 engine: core.engine,
                 hosts,
+                decisions_kept: settings.rules.decisions_kept,
                 account_check: AccountCheck::new(
                     core.outbound,
                     Duration::from_millis(settings.payments.check_url_timeout_ms),
@@ -303,6 +307,8 @@ fn start_workers(
         clock: Arc::clone(&core.clock),
         exchange_days: settings.exchanges.retention_days,
         registration_days: settings.payments.registration_retention_days,
+        decision_days: settings.rules.decision_retention_days,
+        decision_rows: settings.rules.decision_rows_per_merchant,
     };
     let velocity = VelocityRollUp {
         store: core.store.clone(),

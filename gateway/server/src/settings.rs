@@ -12,6 +12,8 @@ use store::ListQuota;
 
 use crate::lists::ListLimits;
 
+use crate::payments::DecisionsKept;
+
 /// Every key, documented, with its default.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 /// Read when it exists and no other file is named.
@@ -114,6 +116,9 @@ pub struct RuleSettings {
     pub http_timeout_ms: u64,
     pub merchant_cpu_ms_per_second: u64,
     pub merchant_calls_in_flight: u32,
+    pub decisions_kept: DecisionsKept,
+    pub decision_retention_days: u32,
+    pub decision_rows_per_merchant: u64,
 }
 
 #[derive(Deserialize)]
@@ -227,6 +232,7 @@ impl Settings {
         }
         let days = [
             ("exchanges.retention_days", self.exchanges.retention_days),
+            ("rules.decision_retention_days", self.rules.decision_retention_days),
             (
                 "payments.registration_retention_days",
                 self.payments.registration_retention_days,

@@ -84,6 +84,10 @@ fn describe() {
         "tollgate_rule_failures_uncounted_total",
         "Failed rules that are missing in a merchant's count, because too much waited to be written"
     );
+    describe_counter!(
+        "tollgate_decisions_dropped_total",
+        "Decisions that were not stored, because too much waited to be written"
+    );
     describe_histogram!("tollgate_rule_http_seconds", "Time that a host took to answer a rule");
     describe_histogram!("tollgate_check_url_seconds", "Time that a merchant's check URL took");
     describe_gauge!("tollgate_payments_waiting", "Payments that wait to be committed");

@@ -1,12 +1,12 @@
 //! For PostgreSQL: many rows as one bound array for each column. The statement's text never changes with the number of
 //! rows, so it is prepared once, and the server neither plans nor parses text for each row.
 
-use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::postgres::{PgArguments, PgRow};
 use sea_orm::sqlx::{Arguments, Encode, Postgres, Type};
 use sea_orm::{ColumnTrait, ColumnType, EntityTrait, Iden, Iterable, ModelTrait, Value};
 
 use crate::StoreError;
-use crate::bulk::{self, OnConflict};
+use crate::bulk;
 use crate::link::Lane;
 
 /// Inserts into several tables as one statement, which is its own transaction. Tables without rows take no part in it.
@@ -18,7 +18,18 @@ pub(crate) struct Inserts {
 }
 
 impl Inserts {
-    pub(crate) fn add<E>(&mut self, rows: &[E::Model], on_conflict: OnConflict) -> Result<(), StoreError>
+    /// `rest` follows the source, where a row is called `new`: a condition, what to do on conflict.
+    pub(crate) fn add<E>(&mut self, rows: &[E::Model], rest: &str) -> Result<(), StoreError>
+    where
+        E: EntityTrait,
+        E::Model: ModelTrait<Entity = E>,
+    {
+        let name = format!("p{}", self.parts.len());
+        self.add_as::<E>(&name, rows, rest)
+    }
+
+    /// The same; other parts know what it returns by this name.
+    pub(crate) fn add_as<E>(&mut self, name: &str, rows: &[E::Model], rest: &str) -> Result<(), StoreError>
     where
         E: EntityTrait,
         E::Model: ModelTrait<Entity = E>,
@@ -27,18 +38,19 @@ impl Inserts {
             return Ok(());
         }
         let mut next = self.parameters + 1;
-        let insert = insert_part::<E>(&mut next, &on_conflict.clause());
-        self.parts.push(format!("p{} AS ({insert})", self.parts.len()));
+        let insert = insert_part::<E>(&mut next, rest);
+        self.parts.push(format!("{name} AS ({insert})"));
         self.parameters = next - 1;
         bind::<E>(&mut self.arguments, rows)
     }
 
-    pub(crate) async fn run(self, lane: &mut Lane) -> Result<(), StoreError> {
+    /// Gives what `select` finds among that which the parts returned.
+    pub(crate) async fn run(self, lane: &mut Lane, select: &str) -> Result<Vec<PgRow>, StoreError> {
         if self.parts.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let sql = format!("WITH {} SELECT 1", self.parts.join(", "));
-        lane.fetch(sql, self.arguments).await.map(drop)
+        let sql = format!("WITH {} {select}", self.parts.join(", "));
+        lane.fetch(sql, self.arguments).await
     }
 }
 
@@ -51,7 +63,7 @@ struct Kind {
 
 /// Writes an insert of rows whose columns are the parameters from `*parameter` on, to be a part of a greater statement,
 /// and counts them up. `rest` follows the source, where a row is called `new`: a condition, what to do on conflict.
-pub(crate) fn insert_part<E: EntityTrait>(parameter: &mut usize, rest: &str) -> String {
+fn insert_part<E: EntityTrait>(parameter: &mut usize, rest: &str) -> String {
     let table = E::default().table_name().to_owned();
     let (mut names, mut values, mut arrays) = (Vec::new(), Vec::new(), Vec::new());
     for column in given_columns::<E>() {
@@ -69,7 +81,7 @@ pub(crate) fn insert_part<E: EntityTrait>(parameter: &mut usize, rest: &str) -> 
 }
 
 /// Binds what [`insert_part`] asks for.
-pub(crate) fn bind<E>(arguments: &mut PgArguments, rows: &[E::Model]) -> Result<(), StoreError>
+fn bind<E>(arguments: &mut PgArguments, rows: &[E::Model]) -> Result<(), StoreError>
 where
     E: EntityTrait,
     E::Model: ModelTrait<Entity = E>,

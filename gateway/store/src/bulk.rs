@@ -15,16 +15,6 @@ pub enum OnConflict {
     Update(&'static str),
 }
 
-impl OnConflict {
-    pub fn clause(self) -> String {
-        match self {
-            Self::Fail => String::new(),
-            Self::Skip => "ON CONFLICT DO NOTHING".to_owned(),
-            Self::Update(update) => format!("ON CONFLICT {update}"),
-        }
-    }
-}
-
 /// Inserts `rows` and returns the ids of those that were inserted, if the caller names the id's column.
 pub async fn insert<E, R>(
     connection: &impl ConnectionTrait,
@@ -107,11 +97,15 @@ fn insert_sql<E: EntityTrait>(
             format!("SELECT {} FROM json_each($1) WHERE true", values.join(", "))
         }
     };
-    let conflict = on_conflict.clause();
+    let conflict = match on_conflict {
+        OnConflict::Fail => String::new(),
+        OnConflict::Skip => " ON CONFLICT DO NOTHING".to_owned(),
+        OnConflict::Update(update) => format!(" ON CONFLICT {update}"),
+    };
     let returning = returning
         .map(|column| format!(" RETURNING {}", column.to_string()))
         .unwrap_or_default();
-    format!("INSERT INTO {table} ({names}) {source} {conflict}{returning}")
+    format!("INSERT INTO {table} ({names}) {source}{conflict}{returning}")
 }
 
 fn postgres_rows<E: EntityTrait>() -> String {

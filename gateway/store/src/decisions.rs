@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, DecisionId, MerchantId, PaymentId};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 
 use crate::entities::decisions;
 use crate::merchants::read_id;
@@ -176,7 +176,7 @@ impl NewDecision {
 }
 
 impl StoredDecision {
-    fn read(row: decisions::Model) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: decisions::Model) -> Result<Self, StoreError> {
         let number = |count: i64| u64::try_from(count).unwrap_or(0);
         Ok(Self {
             id: read_id(&row.id)?,

@@ -8,6 +8,7 @@ mod arrays;
 mod audit;
 mod bulk;
 mod connect;
+mod decisions;
 mod deliveries;
 mod endpoints;
 mod entities;
@@ -25,6 +26,7 @@ mod numbers;
 mod page;
 mod payment_writer;
 mod payments;
+mod replays;
 mod rule_settings;
 mod rule_troubles;
 mod rules;
@@ -34,6 +36,7 @@ mod velocity;
 
 pub use audit::AuditEntry;
 pub use connect::{DatabaseOptions, Store};
+pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
     AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryStatus, NextStep, WaitingEndpoint,
 };
@@ -53,6 +56,7 @@ pub use numbers::PaymentNumbers;
 pub use page::{Cursor, PAGE_SIZE_MAX, Page};
 pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
 pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
+pub use replays::{NewReplay, Replay, ReplaySpan, ReplayStatus};
 pub use rule_troubles::{RuleFailure, RuleTrouble};
 pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};

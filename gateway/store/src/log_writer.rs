@@ -9,11 +9,11 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::arrays::Inserts;
 use crate::bulk::{self, OnConflict};
-use crate::entities::{deliveries, events, exchanges, registrations, rule_troubles};
+use crate::entities::{decisions, deliveries, events, exchanges, registrations, rule_troubles};
 use crate::link::{Lane, Link};
 use crate::rule_troubles::{ADD_UP, RuleFailure};
 use crate::supervise::keep_running;
-use crate::{NewEvent, NewExchange, Store, StoreError};
+use crate::{NewDecision, NewEvent, NewExchange, Store, StoreError};
 
 /// Entries that one transaction holds at most.
 const GROUP_SIZE_MAX: usize = 512;
@@ -54,6 +54,7 @@ enum Entry {
     Registration(Box<Registration>),
     Event(Box<NewEvent>),
     Failure(Box<RuleFailure>),
+    Decision(Box<NewDecision>),
     /// Answers when everything before it is written.
     Flush(oneshot::Sender<()>),
 }
@@ -85,6 +86,14 @@ impl LogWriter {
             return Err(StoreError::Busy);
         }
         self.add(Entry::Failure(Box::new(failure)))
+    }
+
+    /// Stores a decision. Like the count of failures, it gives way when much waits.
+    pub fn decision(&self, decision: NewDecision) -> Result<(), StoreError> {
+        if !self.has_room_to_spare() {
+            return Err(StoreError::Busy);
+        }
+        self.add(Entry::Decision(Box::new(decision)))
     }
 
     /// Whether an entry would be refused now.
@@ -166,6 +175,7 @@ struct Rows {
     exchanges: Vec<exchanges::Model>,
     registrations: Vec<registrations::Model>,
     troubles: Vec<rule_troubles::Model>,
+    decisions: Vec<decisions::Model>,
     events: Vec<events::Model>,
     deliveries: Vec<deliveries::Model>,
 }
@@ -189,6 +199,7 @@ impl Rows {
                     rows.events.push(event);
                     rows.deliveries.extend(deliveries);
                 }
+                Entry::Decision(decision) => rows.decisions.push(decision.row()),
                 Entry::Failure(failure) => failures.push(*failure),
                 Entry::Flush(reply) => flushes.push(reply),
             }
@@ -214,6 +225,10 @@ impl Rows {
             troubles: vec![row],
             ..Self::default()
         }));
+        singles.extend(self.decisions.into_iter().map(|row| Self {
+            decisions: vec![row],
+            ..Self::default()
+        }));
         for event in self.events {
             let deliveries = self
                 .deliveries
@@ -231,7 +246,7 @@ impl Rows {
     }
 
     fn count(&self) -> usize {
-        self.exchanges.len() + self.registrations.len() + self.troubles.len() + self.events.len()
+        self.exchanges.len() + self.registrations.len() + self.troubles.len() + self.decisions.len() + self.events.len()
     }
 }
 
@@ -254,13 +269,17 @@ async fn write_rows(link: &mut Link, rows: &Rows) -> Result<(), StoreError> {
 
 /// PostgreSQL: one statement, which is its own transaction.
 async fn insert_at_once(lane: &mut Lane, rows: &Rows) -> Result<(), StoreError> {
+    let newest = format!("ON CONFLICT {NEWEST_REGISTRATION}");
+    let add_up = format!("ON CONFLICT {ADD_UP}");
+    let skip = "ON CONFLICT DO NOTHING";
     let mut inserts = Inserts::default();
-    inserts.add::<registrations::Entity>(&rows.registrations, OnConflict::Update(NEWEST_REGISTRATION))?;
-    inserts.add::<rule_troubles::Entity>(&rows.troubles, OnConflict::Update(ADD_UP))?;
-    inserts.add::<events::Entity>(&rows.events, OnConflict::Skip)?;
-    inserts.add::<deliveries::Entity>(&rows.deliveries, OnConflict::Skip)?;
-    inserts.add::<exchanges::Entity>(&rows.exchanges, OnConflict::Fail)?;
-    inserts.run(lane).await
+    inserts.add::<registrations::Entity>(&rows.registrations, &newest)?;
+    inserts.add::<rule_troubles::Entity>(&rows.troubles, &add_up)?;
+    inserts.add::<events::Entity>(&rows.events, skip)?;
+    inserts.add::<deliveries::Entity>(&rows.deliveries, skip)?;
+    inserts.add::<decisions::Entity>(&rows.decisions, skip)?;
+    inserts.add::<exchanges::Entity>(&rows.exchanges, "")?;
+    inserts.run(lane, "SELECT 1").await.map(drop)
 }
 
 /// SQLite: a statement for each table, in one transaction.
@@ -272,6 +291,7 @@ async fn insert_in_turn(connection: &DatabaseConnection, rows: &Rows) -> Result<
     bulk::insert::<rule_troubles::Entity, _>(&transaction, &rows.troubles, add_up, None).await?;
     bulk::insert::<events::Entity, _>(&transaction, &rows.events, OnConflict::Skip, None).await?;
     bulk::insert::<deliveries::Entity, _>(&transaction, &rows.deliveries, OnConflict::Skip, None).await?;
+    bulk::insert::<decisions::Entity, _>(&transaction, &rows.decisions, OnConflict::Skip, None).await?;
     bulk::insert::<exchanges::Entity, _>(&transaction, &rows.exchanges, OnConflict::Fail, None).await?;
     Ok(transaction.commit().await?)
 }

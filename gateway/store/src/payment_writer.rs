@@ -1,20 +1,21 @@
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use plugin_sdk::{ConnectionId, PaymentKey};
 
-use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::{DatabaseConnection, QueryResult, TransactionTrait};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::arrays;
+use crate::arrays::Inserts;
 use crate::bulk::{self, OnConflict};
-use crate::entities::{deliveries, events, exchanges, operations, payments, velocity_marks};
+use crate::entities::{decisions, deliveries, events, exchanges, operations, payments, velocity_marks};
 use crate::link::{Lane, Link};
 use crate::lookup::payments_by_keys;
 use crate::supervise::keep_running;
-use crate::{NewEvent, NewExchange, NewOperation, NewPayment, Payment, Store, StoreError, VelocityMark, velocity};
+use crate::{
+    NewDecision, NewEvent, NewExchange, NewOperation, NewPayment, Payment, Store, StoreError, VelocityMark, velocity,
+};
 
 /// Payments that one transaction holds at most.
 const GROUP_SIZE_MAX: usize = 128;
@@ -32,6 +33,8 @@ pub struct PaymentWrite {
     pub exchange: NewExchange,
     /// What velocities count of it.
     pub velocity: Vec<VelocityMark>,
+    /// What the rules decided about it.
+    pub decisions: Vec<NewDecision>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +177,7 @@ struct Rows {
     deliveries: Vec<deliveries::Model>,
     exchanges: Vec<exchanges::Model>,
     marks: Vec<velocity_marks::Model>,
+    decisions: Vec<decisions::Model>,
 }
 
 impl Rows {
@@ -188,6 +192,12 @@ impl Rows {
             rows.deliveries.extend(deliveries);
             rows.exchanges.push(write.exchange.clone().row());
             rows.marks.extend(velocity::rows_of(write));
+            let payment = write.payment.id.to_string();
+            rows.decisions
+                .extend(write.decisions.iter().map(|decision| decisions::Model {
+                    payment_id: Some(payment.clone()),
+                    ..decision.row()
+                }));
         }
         rows
     }
@@ -200,50 +210,27 @@ impl Rows {
         self.deliveries.retain(|row| belongs(&row.payment_id));
         self.exchanges.retain(|row| belongs(&row.payment_id));
         self.marks.retain(|row| stored.contains(&row.payment_id));
+        self.decisions.retain(|row| belongs(&row.payment_id));
     }
 }
 
 /// PostgreSQL: one statement, which is its own transaction, so a group costs one round trip. What follows from a payment
 /// is inserted only if the payment was.
 async fn insert_at_once(lane: &mut Lane, rows: &Rows) -> Result<HashSet<String>, StoreError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| insert_sql(false));
-    static SQL_WITH_MARKS: LazyLock<String> = LazyLock::new(|| insert_sql(true));
-    let mut arguments = PgArguments::default();
-    arrays::bind::<payments::Entity>(&mut arguments, &rows.payments)?;
-    arrays::bind::<operations::Entity>(&mut arguments, &rows.operations)?;
-    arrays::bind::<events::Entity>(&mut arguments, &rows.events)?;
-    arrays::bind::<deliveries::Entity>(&mut arguments, &rows.deliveries)?;
-    arrays::bind::<exchanges::Entity>(&mut arguments, &rows.exchanges)?;
-    let sql = if rows.marks.is_empty() {
-        &SQL
-    } else {
-        arrays::bind::<velocity_marks::Entity>(&mut arguments, &rows.marks)?;
-        &SQL_WITH_MARKS
-    };
-    let stored = lane.fetch(sql.as_str(), arguments).await?;
+    let with_payment = "WHERE new.payment_id IN (SELECT id FROM stored)";
+    let mut inserts = Inserts::default();
+    inserts.add_as::<payments::Entity>("stored", &rows.payments, "ON CONFLICT DO NOTHING RETURNING id")?;
+    inserts.add::<operations::Entity>(&rows.operations, with_payment)?;
+    inserts.add::<events::Entity>(&rows.events, with_payment)?;
+    inserts.add::<deliveries::Entity>(&rows.deliveries, with_payment)?;
+    inserts.add::<exchanges::Entity>(&rows.exchanges, with_payment)?;
+    inserts.add::<velocity_marks::Entity>(&rows.marks, with_payment)?;
+    inserts.add::<decisions::Entity>(&rows.decisions, with_payment)?;
+    let stored = inserts.run(lane, "SELECT id FROM stored").await?;
     stored
         .into_iter()
         .map(|row| Ok(QueryResult::from(row).try_get_by_index(0)?))
         .collect()
-}
-
-fn insert_sql(with_marks: bool) -> String {
-    let with_payment = "WHERE new.payment_id IN (SELECT id FROM stored)";
-    let mut next = 1;
-    let mut sql = format!(
-        "WITH stored AS ({}), o AS ({}), e AS ({}), d AS ({}), x AS ({})",
-        arrays::insert_part::<payments::Entity>(&mut next, "ON CONFLICT DO NOTHING RETURNING id"),
-        arrays::insert_part::<operations::Entity>(&mut next, with_payment),
-        arrays::insert_part::<events::Entity>(&mut next, with_payment),
-        arrays::insert_part::<deliveries::Entity>(&mut next, with_payment),
-        arrays::insert_part::<exchanges::Entity>(&mut next, with_payment),
-    );
-    if with_marks {
-        let marks = arrays::insert_part::<velocity_marks::Entity>(&mut next, with_payment);
-        sql.push_str(&format!(", v AS ({marks})"));
-    }
-    sql.push_str(" SELECT id FROM stored");
-    sql
 }
 
 /// SQLite: a statement for each table, in one transaction.
@@ -259,6 +246,7 @@ async fn insert_in_turn(connection: &DatabaseConnection, mut rows: Rows) -> Resu
     bulk::insert::<deliveries::Entity, _>(&transaction, &rows.deliveries, fail, None).await?;
     bulk::insert::<exchanges::Entity, _>(&transaction, &rows.exchanges, fail, None).await?;
     bulk::insert::<velocity_marks::Entity, _>(&transaction, &rows.marks, fail, None).await?;
+    bulk::insert::<decisions::Entity, _>(&transaction, &rows.decisions, fail, None).await?;
     transaction.commit().await?;
     Ok(stored)
 }

@@ -14,7 +14,8 @@ const REVISIONS: &str = "/admin/v1/merchants/acme/rules/revisions";
 
 fn refusing(account: &str) -> String {
     format!(
-        "local rules = {{}}
+        "--!api 1
+local rules = {{}}
 
 function rules.check(request)
   if request.account == '{account}' then
@@ -101,7 +102,7 @@ async fn what_the_checks_object_to_is_not_published(#[values(Sqlite, Postgres)] 
     let admin = stage.admin();
     let misspelt = refusing("1").replace("request.account ==", "request.acount ==");
     let saved = admin.put(DRAFT, &json!({"source": misspelt})).await;
-    assert_eq!(saved["checks"]["findings"][0]["line"], 4, "{saved}");
+    assert_eq!(saved["checks"]["findings"][0]["line"], 5, "{saved}");
     for (method, path, body) in [
         (Method::POST, PUBLISH, json!({})),
         (
@@ -116,7 +117,7 @@ async fn what_the_checks_object_to_is_not_published(#[values(Sqlite, Postgres)] 
             (409, &json!("rules_red")),
             "{refused:?}"
         );
-        assert_eq!(refused.body["checks"]["findings"][0]["line"], 4);
+        assert_eq!(refused.body["checks"]["findings"][0]["line"], 5);
         assert!(
             refused.body["detail"].as_str().unwrap().contains("account"),
             "{refused:?}"

@@ -4,7 +4,9 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
-use crate::api::admin::{connections, ledger, lists, merchants, revisions, rules, settlements, webhooks};
+use crate::api::admin::{
+    connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,6 +39,12 @@ use crate::api::admin::{connections, ledger, lists, merchants, revisions, rules,
         revisions::list_revisions,
         revisions::get_revision,
         revisions::list_audit,
+        decisions::list_decisions,
+        decisions::get_decision,
+        decisions::get_test,
+        replays::start_replay,
+        replays::list_replays,
+        replays::get_replay,
         webhooks::create_endpoint,
         webhooks::list_endpoints,
         webhooks::get_endpoint,

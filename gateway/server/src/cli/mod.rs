@@ -30,6 +30,9 @@ use crate::telemetry;
 /// Anything that ends a command, said in one line.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Exit code of `tollgate rules` when it could not do its work.
+const RULES_FAILED: u8 = 2;
+
 /// A multi-tenant payment gateway with Lua rules.
 #[derive(Parser)]
 #[command(name = "tollgate", version, about, arg_required_else_help = true)]
@@ -64,7 +67,7 @@ enum Command {
     /// Make, change and list a merchant's connections
     #[command(subcommand)]
     Connection(connection::Command),
-    /// Check and publish a merchant's rules
+    /// Check, test, publish and replay a merchant's rules
     #[command(subcommand)]
     Rules(rules::Command),
     /// Make, fill and look into the lists that a merchant's rules ask
@@ -96,18 +99,27 @@ enum Migrate {
 
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
+    let is_rules = matches!(cli.command, Command::Rules(_));
     match dispatch(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             say_error(&failure);
-            ExitCode::FAILURE
+            // Pipelines tell "something was found" from "it could not be looked for".
+            if is_rules {
+                ExitCode::from(RULES_FAILED)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<(), Failure> {
+async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let open = || open(cli.settings.as_deref());
     match cli.command {
+        Command::Rules(rules::Command::Check { file, json }) => return rules::check(&file, json),
+        Command::Rules(rules::Command::Test { file, json }) => return rules::test(&file, json).await,
+        Command::Rules(command) => return rules::run(open().await?, command).await,
         Command::Serve => serve::run(cli.settings.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Migrate { direction } => migrate(cli.settings, direction.unwrap_or(Migrate::Up)).await,
@@ -125,13 +137,12 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Command::Merchant(command) => merchant::run(open().await?, command).await,
         Command::Connection(command) => connection::run(open().await?, command).await,
-        Command::Rules(rules::Command::Check { file }) => rules::check(&file),
-        Command::Rules(command) => rules::run(open().await?, command).await,
         Command::List(command) => list::run(open().await?, command).await,
         Command::Webhook(command) => webhook::run(open().await?, command).await,
         Command::Registry(command) => registry::run(open().await?, command).await,
         Command::Terminal(command) => terminal::run(command).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn open(file: Option<&Path>) -> Result<Core, NodeError> {

@@ -1,29 +1,33 @@
 //! How a network's request is answered, in the order of `protocols/terminal.md §9.5`:
 //! repeat lookup → syntax → state of the service → account → account lookup → terms → credit.
 
+mod judge;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use plugin_sdk::{
-    Clock, Command, EventId, InboundConnection, Money, NetworkAnswer, NetworkRequest, PaymentId, PaymentKey, RawAnswer,
+    Clock, Command, EventId, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, PaymentKey, RawAnswer,
     Reason, Refusal,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use store::{
-    KnownPayment, LogWriter, NewEvent, NewOperation, NewPayment, Payment, PaymentLookup, PaymentStatus, PaymentWrite,
-    PaymentWriter, Registration, Store, StoreError, Wanted, WriteOutcome,
+    KnownPayment, LogWriter, NewDecision, NewEvent, NewOperation, NewPayment, Payment, PaymentLookup, PaymentStatus,
+    PaymentWrite, PaymentWriter, Registration, Store, StoreError, Wanted, WriteOutcome,
 };
 use tokio::sync::Notify;
 
+use self::judge::Judged;
 use crate::events;
 use crate::masking;
 use crate::payments::account::{AccountCheck, Verdict};
-use crate::payments::decision::{self, Asked, Fee, Rules, Ruling};
+use crate::payments::decision::Rules;
 use crate::payments::envelope::Envelope;
 use crate::payments::facts::{self, Facts};
 use crate::payments::host::Hosts;
+use crate::payments::record::DecisionsKept;
 use crate::payments::{repeat, velocity};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
@@ -57,6 +61,7 @@ pub struct Parts {
     pub log: LogWriter,
     pub engine: rules::Engine,
     pub hosts: Hosts,
+    pub decisions_kept: DecisionsKept,
     pub account_check: AccountCheck,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
@@ -81,32 +86,11 @@ pub struct Answered {
     pub exchange_stored: bool,
 }
 
-/// How an account was judged, with the record of the rules if they were asked.
-struct Judged {
-    verdict: Verdict,
-    ruling: Option<(i32, Value)>,
-    /// What the payer pays on top, if the account may be paid.
-    fee: Option<Money>,
-    /// Keys under which velocities count the payment.
-    velocity_keys: Vec<String>,
-}
-
-impl Judged {
-    fn refused(refusal: Refusal) -> Self {
-        Self {
-            verdict: Verdict::Refused(refusal),
-            ruling: None,
-            fee: None,
-            velocity_keys: Vec::new(),
-        }
-    }
-}
-
 impl Acceptance {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self {
-            rules: Rules::new(parts.engine, parts.log.clone(), parts.hosts),
+            rules: Rules::new(parts.engine, parts.log.clone(), parts.hosts, parts.decisions_kept),
             store: parts.store,
             lookup: parts.lookup,
             writer: parts.writer,
@@ -169,12 +153,12 @@ impl Acceptance {
     }
 
     async fn info(&self, call: &Call<'_>) -> Answered {
-        plain(call, answer_of(self.judge(call).await.verdict))
+        plain(call, answer_of(self.verdict(call).await))
     }
 
     async fn check(&self, call: &Call<'_>) -> Result<Answered, StoreError> {
         let Some(key) = &call.request.key else {
-            return Ok(plain(call, answer_of(self.judge(call).await.verdict)));
+            return Ok(plain(call, answer_of(self.verdict(call).await)));
         };
         let known = self
             .lookup
@@ -183,7 +167,7 @@ impl Acceptance {
         if let Some(answered) = known.payment.and_then(|payment| check_of_known(call, &payment)) {
             return Ok(answered);
         }
-        let answer = answer_of(self.judge(call).await.verdict);
+        let answer = answer_of(self.verdict(call).await);
         if answer.refusal.is_none() && call.protocol.check_registers() {
             self.register(call, key).await?;
         }
@@ -229,7 +213,9 @@ impl Acceptance {
         };
         match (&judged.verdict, Facts::of(call.request)) {
             (Verdict::Refused(refusal), _) if !refusal.reason.is_final() => {
-                Ok(plain(call, NetworkAnswer::refused(refusal.clone())))
+                let answer = NetworkAnswer::refused(refusal.clone());
+                self.keep(judged.decisions);
+                Ok(plain(call, answer))
             }
             (_, Some(facts)) => self.settle(call, &facts, judged).await,
             // Nothing that could become a row; the same words give the same refusal every time.
@@ -280,81 +266,11 @@ impl Acceptance {
         self.new_deliveries.notify_one();
     }
 
-    /// Everything between the repeat lookup and the credit.
-    async fn judge(&self, call: &Call<'_>) -> Judged {
-        let objections = &call.request.objections;
-        let closed = || (!call.tenant.takes_payments(call.connection)).then(|| Reason::Forbidden.into());
-        let early = objections
-            .syntax
-            .clone()
-            .or_else(closed)
-            .or_else(|| objections.account.clone());
-        if let Some(refusal) = early {
-            return Judged::refused(refusal);
-        }
-        let asked = self.asked(call);
-        let (said, ruling, velocity_keys) = match self.rules.check(&asked).await {
-            Some(Ruling {
-                verdict,
-                record,
-                revision,
-                velocity_keys,
-            }) => (verdict, Some((revision, record)), velocity_keys),
-            None => (None, None, Vec::new()),
-        };
-        let verdict = match (said, call.protocol.account_check_url()) {
-            (Some(verdict), _) => verdict,
-            // The check URL is for checks: a pay is taken without asking (`protocols/terminal.md §12.4`).
-            (None, Some(url)) if call.request.command != Command::Pay => {
-                self.account_check.ask(url, call.request).await
-            }
-            (None, _) => Verdict::yes(),
-        };
-        let verdict = match (verdict, &objections.terms) {
-            (Verdict::Accepted { .. }, Some(refusal)) => Verdict::Refused(refusal.clone()),
-            (verdict, _) => verdict,
-        };
-        let (verdict, fee) = self.with_fee(&asked, verdict).await;
-        Judged {
-            verdict,
-            ruling,
-            fee,
-            velocity_keys,
-        }
-    }
-
-    fn asked<'a>(&self, call: &Call<'a>) -> Asked<'a> {
-        Asked {
-            tenant: call.tenant,
-            connection: call.connection,
-            request: call.request,
-            now: self.clock.now(),
-        }
-    }
-
-    /// An acceptance with what it costs, which the payer is shown before the money is in the machine.
-    async fn with_fee(&self, asked: &Asked<'_>, verdict: Verdict) -> (Verdict, Option<Money>) {
-        let Verdict::Accepted { comment, mut fields } = verdict else {
-            return (verdict, None);
-        };
-        let fee = match self.rules.fee(asked).await {
-            Fee::None => None,
-            Fee::Refused(refusal) => return (Verdict::Refused(refusal), None),
-            Fee::Of { amount, text } => {
-                if asked.request.command != Command::Pay {
-                    decision::show_fee(&mut fields, amount, text);
-                }
-                Some(amount)
-            }
-        };
-        (Verdict::Accepted { comment, fields }, fee)
-    }
-
     /// Makes the outcome of a `pay` durable, then answers. The unique key decides who of several racers made it.
     async fn settle(&self, call: &Call<'_>, facts: &Facts<'_>, judged: Judged) -> Result<Answered, StoreError> {
         let number = self.store.numbers().next().await?;
         let mut write = self.payment_write(call, facts, judged, number);
-        self.shape_event(call, &mut write).await;
+        self.shape_event(call, &write.payment, &mut write.event).await;
         let id = write.payment.id;
         let answer = write.answer.clone();
         let somebody_wants_it = !write.event.deliveries.is_empty();
@@ -371,17 +287,6 @@ impl Acceptance {
             }
             WriteOutcome::Existing(winner) => Ok(self.repeated(call, &winner)),
         }
-    }
-
-    /// The merchant's rules see the event before anybody else does.
-    async fn shape_event(&self, call: &Call<'_>, write: &mut PreparedWrite) {
-        let asked = self.asked(call);
-        let view = rules::Payment {
-            id: Some(write.payment.id.to_string()),
-            status: Some(write.payment.status.as_str().to_owned()),
-            ..decision::payment(&asked, write.payment.amount)
-        };
-        self.rules.shape_event(&asked, &mut write.event, view).await;
     }
 
     fn payment_write(&self, call: &Call<'_>, facts: &Facts<'_>, judged: Judged, number: i64) -> PreparedWrite {
@@ -431,6 +336,7 @@ impl Acceptance {
             operation,
             event,
             exchange,
+            decisions: judged.decisions,
             answer,
             velocity: velocity::marks(call.tenant.merchant.id, judged.velocity_keys.iter().map(String::as_str)),
         }
@@ -443,6 +349,7 @@ struct PreparedWrite {
     operation: NewOperation,
     event: NewEvent,
     exchange: store::NewExchange,
+    decisions: Vec<NewDecision>,
     answer: RawAnswer,
     velocity: Vec<store::VelocityMark>,
 }
@@ -455,6 +362,7 @@ impl PreparedWrite {
             event: self.event,
             exchange: self.exchange,
             velocity: self.velocity,
+            decisions: self.decisions,
         }
     }
 }

@@ -12,11 +12,12 @@ use rules::{
     Outcome, Payment, ScriptError, Surroundings,
 };
 use serde_json::{Value, json};
-use store::{LogWriter, NewEvent};
+use store::{LogWriter, NewDecision, NewEvent};
 
 use crate::payments::account::Verdict;
 use crate::payments::failures::Failures;
 use crate::payments::host::Hosts;
+use crate::payments::record::{self, DecisionRecord, DecisionsKept};
 use crate::tenancy::{BoundConnection, BoundRevision, BoundTenant, OnBrokenRule};
 
 /// A payment is not committed before its event was looked at, so an `event` handler gets this long at most.
@@ -35,6 +36,7 @@ pub struct Rules {
     engine: Engine,
     hosts: Hosts,
     failures: Failures,
+    kept: DecisionsKept,
 }
 
 /// What is asked, and for whom.
@@ -50,10 +52,13 @@ pub struct Asked<'a> {
 pub struct Ruling {
     /// `None` when the script has no `check`.
     pub verdict: Option<Verdict>,
-    pub record: Value,
+    /// What the operation keeps of it, for as long as there is a payment.
+    pub summary: Value,
     pub revision: i32,
     /// Keys whose velocity the script asked for: a pay is counted under them.
     pub velocity_keys: Vec<String>,
+    /// The whole of it, if it is to be stored.
+    pub decision: Option<NewDecision>,
 }
 
 /// What the payer pays on top of the amount.
@@ -68,11 +73,12 @@ pub enum Fee {
 }
 
 impl Rules {
-    pub fn new(engine: Engine, log: LogWriter, hosts: Hosts) -> Self {
+    pub fn new(engine: Engine, log: LogWriter, hosts: Hosts, kept: DecisionsKept) -> Self {
         Self {
             engine,
             hosts,
             failures: Failures::new(log),
+            kept,
         }
     }
 
@@ -80,37 +86,52 @@ impl Rules {
     pub async fn check(&self, asked: &Asked<'_>) -> Option<Ruling> {
         let revision = asked.tenant.rules.published.as_ref()?;
         let input = Input::Check(check_request(asked));
-        let limits = asked.tenant.rules.limits;
-        let decision = self
-            .decide(asked.tenant, revision, input, &context(asked), &limits)
-            .await?;
-        metrics::histogram!("tollgate_decision_seconds").record(decision.duration.as_secs_f64());
+        let made = (self.decide(asked, revision, input, &asked.tenant.rules.limits)).await?;
+        metrics::histogram!("tollgate_decision_seconds").record(made.decision.duration.as_secs_f64());
+        let mut summary = summary(&made.decision);
+        let outcome = made.decision.outcome.clone();
+        let velocity_keys = velocity_keys(&made.decision);
+        let decision = self.kept_of(asked, revision, made);
+        if let (Some(decision), Value::Object(summary)) = (&decision, &mut summary) {
+            summary.insert("id".to_owned(), json!(decision.id));
+        }
         Some(Ruling {
-            velocity_keys: velocity_keys(&decision),
-            record: record(&decision),
-            verdict: verdict(decision, asked.tenant.rules.settings.on_broken_rule),
+            summary,
+            velocity_keys,
+            verdict: verdict(outcome, asked.tenant.rules.settings.on_broken_rule),
             revision: revision.number,
+            decision,
         })
     }
 
     /// What does the payer pay on top? Asked for accounts that may be paid, once there is an amount.
-    pub async fn fee(&self, asked: &Asked<'_>) -> Fee {
+    pub async fn fee(&self, asked: &Asked<'_>) -> (Fee, Option<NewDecision>) {
         let (Some(revision), Some(amount)) = (&asked.tenant.rules.published, asked.request.amount) else {
-            return Fee::None;
+            return (Fee::None, None);
         };
+        if !revision.may_have(Handler::Fee) {
+            return (Fee::None, None);
+        }
         let input = Input::Fee(payment(asked, amount));
-        let limits = asked.tenant.rules.limits;
-        let decision = self
-            .decide(asked.tenant, revision, input, &context(asked), &limits)
-            .await;
-        match decision.map(|decision| decision.outcome) {
-            Some(Outcome::Fee { amount, text }) => Fee::Of { amount, text },
-            None | Some(Outcome::NoHandler | Outcome::NoFee) => Fee::None,
-            Some(outcome) => match broken(&outcome, asked.tenant.rules.settings.on_broken_rule) {
+        let Some(made) = self.decide(asked, revision, input, &asked.tenant.rules.limits).await else {
+            return (Fee::None, None);
+        };
+        let fee = match made.decision.outcome.clone() {
+            Outcome::NoHandler => return (Fee::None, None),
+            Outcome::Fee { amount, text } => Fee::Of { amount, text },
+            Outcome::NoFee => Fee::None,
+            outcome => match broken(&outcome, asked.tenant.rules.settings.on_broken_rule) {
                 Verdict::Accepted { .. } => Fee::None,
                 Verdict::Refused(refusal) => Fee::Refused(refusal),
             },
-        }
+        };
+        (fee, self.kept_of(asked, revision, made))
+    }
+
+    /// Whether anybody waits for this event, and the script may have something to say about it.
+    pub fn shapes_event(&self, asked: &Asked<'_>, event: &NewEvent) -> bool {
+        let published = asked.tenant.rules.published.as_ref();
+        !event.deliveries.is_empty() && published.is_some_and(|revision| revision.may_have(Handler::Event))
     }
 
     /// Lets the script drop or annotate the deliveries of an event. One that fails changes nothing.
@@ -118,9 +139,6 @@ impl Rules {
         let Some(revision) = &asked.tenant.rules.published else {
             return;
         };
-        if event.deliveries.is_empty() {
-            return;
-        }
         let input = Input::Event(Event {
             id: Some(event.id.to_string()),
             event_type: event.event_type.to_owned(),
@@ -130,10 +148,8 @@ impl Rules {
         });
         let mut limits = asked.tenant.rules.limits;
         limits.decision = limits.decision.min(EVENT_TIME_MAX);
-        let decision = self
-            .decide(asked.tenant, revision, input, &context(asked), &limits)
-            .await;
-        match decision.map(|decision| decision.outcome) {
+        let made = self.decide(asked, revision, input, &limits).await;
+        match made.map(|made| made.decision.outcome) {
             Some(Outcome::Drop) => event.deliveries.clear(),
             Some(Outcome::Annotate { notes }) => annotate(&mut event.payload, notes),
             _ => {}
@@ -143,16 +159,16 @@ impl Rules {
     /// Runs one handler, and tells the merchant when it fails. `None` when the script is known not to have it.
     async fn decide(
         &self,
-        tenant: &BoundTenant,
+        asked: &Asked<'_>,
         revision: &BoundRevision,
         input: Input,
-        context: &CallContext,
         limits: &CallLimits,
-    ) -> Option<Decision> {
-        let handler = input.handler();
+    ) -> Option<DecisionRecord> {
+        let (tenant, handler) = (asked.tenant, input.handler());
         if handler != Handler::Check && !revision.may_have(handler) {
             return None;
         }
+        let (input, context) = (Arc::new(input), context(asked));
         let decision = match &revision.program {
             Ok(program) => {
                 let host = self.hosts.of(tenant.merchant.id, &tenant.rules.settings.http_hosts);
@@ -162,7 +178,7 @@ impl Rules {
                     allowance: Some(&tenant.rules.allowance),
                     breaker: Some(&revision.breaker),
                 };
-                self.engine.run(program, &Arc::new(input), context, &surroundings).await
+                self.engine.run(program, &input, &context, &surroundings).await
             }
             Err(message) => not_compiled(message),
         };
@@ -171,7 +187,18 @@ impl Rules {
             Outcome::NoHandler => revision.remember_lacking(handler),
             _ => {}
         }
-        Some(decision)
+        Some(DecisionRecord {
+            input,
+            context,
+            decision,
+            masked: false,
+        })
+    }
+
+    /// The row of a decision that is to be stored.
+    fn kept_of(&self, asked: &Asked<'_>, revision: &BoundRevision, made: DecisionRecord) -> Option<NewDecision> {
+        let keeps = self.kept.keeps(asked.request.command, &made.decision.outcome);
+        keeps.then(|| record::row(asked, revision.number, made))
     }
 }
 
@@ -262,8 +289,8 @@ fn velocity_keys(decision: &Decision) -> Vec<String> {
     keys.collect()
 }
 
-fn verdict(decision: Decision, on_broken: OnBrokenRule) -> Option<Verdict> {
-    match decision.outcome {
+fn verdict(outcome: Outcome, on_broken: OnBrokenRule) -> Option<Verdict> {
+    match outcome {
         Outcome::NoHandler => None,
         Outcome::Accept { comment, fields } => Some(Verdict::Accepted { comment, fields }),
         Outcome::Reject { reason, comment } => Some(Verdict::Refused(Refusal { reason, comment })),
@@ -307,7 +334,7 @@ fn annotate(payload: &mut Value, notes: BTreeMap<String, Note>) {
     }
 }
 
-fn record(decision: &Decision) -> Value {
+fn summary(decision: &Decision) -> Value {
     let (reason, error) = match &decision.outcome {
         Outcome::Reject { reason, .. } => (Some(reason.as_str()), None),
         Outcome::Failed(error) => (None, Some(error.to_string())),

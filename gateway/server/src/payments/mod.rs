@@ -8,6 +8,7 @@ mod facts;
 mod failures;
 mod host;
 mod lookups;
+mod record;
 mod repeat;
 pub mod velocity;
 
@@ -16,3 +17,4 @@ pub use account::AccountCheck;
 pub use envelope::Envelope;
 pub use host::Hosts;
 pub use lookups::Lookups;
+pub use record::{DecisionRecord, DecisionsKept};

@@ -112,8 +112,17 @@ mod tests {
         }}});
         assert!(mask(&mut record, ""));
         let request = &record["input"]["request"];
-        assert_eq!(request["account"], "4111111111111111", "an account is the merchant's own");
-        assert_eq!(request["extras"], json!({"cvv": "***", "note": "card 411111******1111", "data1": "x"}));
-        assert!(!mask(&mut json!({"extras": {"data1": "x"}, "txn_id": "4111111111111111"}), ""));
+        assert_eq!(
+            request["account"], "4111111111111111",
+            "an account is the merchant's own"
+        );
+        assert_eq!(
+            request["extras"],
+            json!({"cvv": "***", "note": "card 411111******1111", "data1": "x"})
+        );
+        assert!(!mask(
+            &mut json!({"extras": {"data1": "x"}, "txn_id": "4111111111111111"}),
+            ""
+        ));
     }
 }

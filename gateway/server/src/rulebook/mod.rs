@@ -3,17 +3,23 @@
 
 mod checks;
 mod diff;
+mod replay;
+mod why;
 
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use plugin_sdk::{Clock, MerchantId};
-use rules::{CallLimits, CompileError, Engine, Program};
+use rules::{CallLimits, CompileError, Engine, Known, Program};
 use serde_json::Value;
 use store::{Cursor, NewDraft, NewRevision, Page, RuleDraft, RuleRevision, Store, StoreError};
 
-pub use checks::Checks;
+use tokio::sync::Semaphore;
+
+pub use checks::{Checks, FailedTest, TestSummary};
 pub use diff::unified;
+pub use replay::{ChangeGroup, Example, PreparedReplay, ReplayReport, ReplayRequest, target_name};
+pub use why::{Explanation, RanLine};
 
 use crate::access::sealing::hex;
 use crate::tenancy::RuleSettings;
@@ -64,6 +70,8 @@ pub struct Rulebook {
     pub store: Store,
     pub engine: Engine,
     pub clock: Arc<dyn Clock>,
+    /// Replays that run on this node at once.
+    pub replay_turns: Arc<Semaphore>,
 }
 
 impl Rulebook {
@@ -72,7 +80,12 @@ impl Rulebook {
         let connections = self.store.connections(merchant).await?;
         let connections = connections.into_iter().map(|connection| connection.slug).collect();
         let limits = self.limits(merchant).await?;
-        Checks::run(self.engine.clone(), source.to_owned(), connections, limits).await
+        let known = Known {
+            connections: Some(connections),
+            credentials: Some(Vec::new()),
+            ..Known::default()
+        };
+        Checks::run(self.engine.clone(), source.to_owned(), known, limits).await
     }
 
     /// Saves the merchant's one draft, whatever the checks say of it.
@@ -208,6 +221,12 @@ impl Rulebook {
     }
 }
 
+/// The checks of a script that belongs to no merchant, under the limits of the engine.
+pub async fn examine_alone(engine: Engine, source: String) -> Result<Checks, RulebookError> {
+    let limits = engine.limits().call;
+    Checks::run(engine, source, Known::default(), limits).await
+}
+
 /// How a script is named beyond its number: in lists, and in a team's own git.
 #[must_use]
 pub fn sha256(source: &str) -> String {
@@ -241,6 +260,16 @@ fn check_message(message: &str) -> Result<(), RulebookError> {
 
 fn json_of<T: serde::Serialize>(value: &T) -> Result<Value, StoreError> {
     serde_json::to_value(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// Runs scripts off the I/O threads, on a runtime of their own: whatever they take, no payment waits for it.
+async fn aside<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|error| StoreError::Refused(error.to_string()))?;
+        Ok(runtime.block_on(work()))
+    })
+    .await?
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Duration as Days;
+use chrono::{DateTime, Duration as Days, Utc};
 use plugin_sdk::Clock;
 use store::{Store, StoreError};
 use tokio::sync::watch;
@@ -17,6 +17,9 @@ pub struct Retention {
     pub clock: Arc<dyn Clock>,
     pub exchange_days: u32,
     pub registration_days: u32,
+    pub decision_days: u32,
+    /// Of each merchant.
+    pub decision_rows: u64,
 }
 
 impl Retention {
@@ -55,10 +58,38 @@ impl Retention {
                 break;
             }
         }
+        let decisions = self.sweep_decisions(now).await?;
         while self.store.cancel_undeliverable().await? > 0 {}
-        if deleted + registrations > 0 {
-            tracing::info!(exchanges = deleted, registrations, "old records deleted");
+        if deleted + registrations + decisions > 0 {
+            tracing::info!(exchanges = deleted, registrations, decisions, "old records deleted");
         }
         Ok(())
+    }
+
+    async fn sweep_decisions(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let until = now - Days::days(i64::from(self.decision_days));
+        let mut deleted = 0;
+        loop {
+            let gone = self.store.delete_decisions_before(until, CHUNK).await?;
+            deleted += gone;
+            if gone < CHUNK {
+                break;
+            }
+        }
+        let mut merchant = self.store.merchant_with_decisions(None).await?;
+        while let Some(id) = merchant {
+            loop {
+                let gone = self
+                    .store
+                    .delete_decisions_beyond(id, self.decision_rows, CHUNK)
+                    .await?;
+                deleted += gone;
+                if gone < CHUNK {
+                    break;
+                }
+            }
+            merchant = self.store.merchant_with_decisions(Some(id)).await?;
+        }
+        Ok(deleted)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod connections;
+pub mod decisions;
 pub mod deliveries;
 pub mod delivery_attempts;
 pub mod events;
@@ -17,6 +18,7 @@ pub mod operations;
 pub mod payments;
 pub mod registrations;
 pub mod rule_drafts;
+pub mod rule_replays;
 pub mod rule_revisions;
 pub mod rule_settings;
 pub mod rule_troubles;

@@ -87,6 +87,7 @@ impl World {
             },
             payment,
             velocity: Vec::new(),
+            decisions: Vec::new(),
         }
     }
 

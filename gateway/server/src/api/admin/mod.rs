@@ -1,9 +1,11 @@
 //! The admin REST, `/admin/v1`: everything that operators do.
 
 pub mod connections;
+pub mod decisions;
 pub mod ledger;
 pub mod lists;
 pub mod merchants;
+pub mod replays;
 pub mod revisions;
 pub mod rules;
 pub mod settlements;
@@ -61,6 +63,8 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(connections::configure)
             .configure(rules::configure)
             .configure(revisions::configure)
+            .configure(decisions::configure)
+            .configure(replays::configure)
             .configure(webhooks::configure)
             .configure(ledger::configure)
             .configure(settlements::configure)

@@ -1,0 +1,140 @@
+//! What the rules decided is stored, explained, and made into tests.
+
+use e2e::Backend::{self, Postgres, Sqlite};
+use e2e::soon;
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::rules::sees;
+use crate::stage::Stage;
+
+const SCRIPT: &str = "local rules = {}
+
+function rules.check(request, ctx)
+  ctx.log('asked for ' .. request.account)
+  if request.account == '13' then
+    return reject('forbidden', 'Bad luck ' .. ctx.random(1000000))
+  end
+  return accept()
+end
+
+function rules.fee(payment)
+  return fee(payment.amount:percent('1', 'up'))
+end
+
+return rules
+";
+
+async fn decisions(stage: &Stage, query: &str, count: usize) -> Vec<Value> {
+    soon(&format!("{count} decisions of {query}"), async || {
+        let found = stage.list(&format!("decisions?{query}")).await;
+        (found.len() == count).then_some(found)
+    })
+    .await
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_decision_tells_why(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = Stage::with_rules(backend, json!({}), SCRIPT).await;
+    sees(&stage, "13", 7).await;
+    let refused = stage.kiosk().check("77", "13", "50.00").await;
+    let stored = decisions(&stage, "account=13&outcome=reject&limit=1", 1)
+        .await
+        .remove(0);
+    let path = format!("/admin/v1/merchants/acme/decisions/{}", stored["id"].as_str().unwrap());
+    let told = soon("the decision of key 77", async || {
+        let newest = stage.list("decisions?account=13&limit=1").await.remove(0);
+        let told = stage
+            .admin()
+            .get(&format!(
+                "/admin/v1/merchants/acme/decisions/{}",
+                newest["id"].as_str().unwrap()
+            ))
+            .await;
+        (told["record"]["input"]["request"]["txn_id"] == "77").then_some(told)
+    })
+    .await;
+    let lines: Vec<_> = told["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["line"].as_u64().unwrap())
+        .collect();
+    assert!(lines.contains(&6) && !lines.contains(&8), "{lines:?}");
+    assert_eq!((&told["repeats"], &told["revision"]), (&json!(true), &json!(1)));
+    assert_eq!(told["record"]["decision"]["comment"].as_str(), refused.comment());
+    assert_eq!(told["record"]["decision"]["log"][0]["text"], "asked for 13");
+    stage
+        .admin()
+        .post("/admin/v1/merchants", &json!({"slug": "stranger", "name": "Stranger"}))
+        .await;
+    let foreign = path.replace("acme", "stranger");
+    assert_eq!(stage.admin().send(Method::GET, &foreign, None).await.status, 404);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_decision_becomes_a_test_that_its_revision_passes(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = Stage::with_rules(backend, json!({}), SCRIPT).await;
+    sees(&stage, "13", 7).await;
+    let stored = stage.list("decisions?account=13&limit=1");
+    let stored = match stored.await.pop() {
+        Some(stored) => stored,
+        None => decisions(&stage, "account=13&limit=1", 1).await.remove(0),
+    };
+    let path = format!(
+        "/admin/v1/merchants/acme/decisions/{}/test",
+        stored["id"].as_str().unwrap()
+    );
+    let test = stage.admin().get(&path).await;
+    let test = test.as_str().unwrap();
+    let tested = |script: &str| script.replace("return rules\n", &format!("{test}\nreturn rules\n"));
+    let draft = async |source: String| {
+        stage
+            .admin()
+            .put("/admin/v1/merchants/acme/rules/draft", &json!({"source": source}))
+            .await
+    };
+    let saved = draft(tested(SCRIPT)).await;
+    assert_eq!(
+        (&saved["checks"]["tests"]["passed"], &saved["checks"]["tests"]["failed"]),
+        (&json!(1), &json!([])),
+        "{saved}"
+    );
+    let saved = draft(tested(&SCRIPT.replace("== '13'", "== '14'"))).await;
+    assert_eq!(saved["checks"]["tests"]["passed"], 0);
+    let publish = "/admin/v1/merchants/acme/rules/publish";
+    let refused = stage.admin().send(Method::POST, publish, Some(&json!({}))).await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (409, &json!("rules_red")),
+        "{refused:?}"
+    );
+    assert_eq!(refused.body["checks"]["tests"]["failed"].as_array().unwrap().len(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_payment_keeps_its_decisions(#[values(Sqlite, Postgres)] backend: Backend) {
+    let settings = [("TOLLGATE_RULES__DECISIONS_KEPT", "failed_and_paid")];
+    let stage = Stage::with_settings(backend, &settings).await;
+    stage.publish(SCRIPT).await;
+    sees(&stage, "13", 7).await;
+    assert_eq!(stage.kiosk().pay("1", "42", "100.00").await.result(), 0);
+    let payment = stage.list("payments").await.remove(0);
+    let id = payment["id"].as_str().unwrap();
+    let stored = decisions(&stage, &format!("payment={id}"), 2).await;
+    let of = |handler: &str| stored.iter().find(|stored| stored["handler"] == handler).unwrap();
+    assert_eq!(
+        (&of("check")["outcome"], &of("fee")["outcome"]),
+        (&json!("accept"), &json!("fee"))
+    );
+    let detail = stage
+        .admin()
+        .get(&format!("/admin/v1/merchants/acme/payments/{id}"))
+        .await;
+    assert_eq!(detail["operations"][0]["decision"]["id"], of("check")["id"]);
+    assert_eq!(stage.count("decisions").await, 2, "checks are not kept");
+}
