@@ -52,7 +52,7 @@ impl Host for Moody {
                 message: "the database does not answer".to_owned(),
             }),
             HostQuestion::ListGet { .. } => Ok(HostAnswer::List {
-                present: mood % 2 == 0,
+                present: mood.is_multiple_of(2),
                 value: Some(json!({"mood": mood})),
             }),
             HostQuestion::Velocity { windows, .. } => Ok(HostAnswer::Velocity {
