@@ -34,7 +34,7 @@ pub struct Problem {
     /// What the checks of a script found, when it is not published for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub checks: Option<Value>,
+    pub checks: Option<Box<Value>>,
 }
 
 impl Problem {
@@ -237,7 +237,7 @@ impl From<RulebookError> for Problem {
                 let detail = RulebookError::Red(checks.clone()).to_string();
                 let problem = Self::new(StatusCode::CONFLICT, "rules_red", "The rules are not published", detail);
                 Self {
-                    checks: Some(checks.json()),
+                    checks: Some(Box::new(checks.json())),
                     ..problem
                 }
             }

@@ -146,7 +146,6 @@ pub fn compare(record: &DecisionRecord, after: &Outcome) -> Compared {
         (before, after) if alike(before, after) => return Compared::Same,
         _ if record.masked => "masked".to_owned(),
         (_, Outcome::Failed(error)) if error.kind == ErrorKind::Unanswered => "unanswered".to_owned(),
-        (Outcome::Failed(_), Outcome::Failed(error)) => format!("error: {}", error.kind),
         (_, Outcome::Failed(error)) => format!("error: {}", error.kind),
         (Outcome::Reject { reason: one, .. }, Outcome::Reject { reason: two, .. }) if one != two => {
             format!("reason: {} → {}", one.as_str(), two.as_str())
