@@ -13,11 +13,11 @@ mod m20261122_000003_events;
 mod m20261122_000004_settlements;
 mod m20261122_000005_container_views;
 mod m20261122_000006_lists;
-mod m20261122_000007_rules_at_work;
 mod m20261122_000007_velocity;
-mod m20261122_000008_revisions;
-mod m20261122_000009_decisions;
-mod m20261122_000010_replays;
+mod m20261122_000008_rules_at_work;
+mod m20261122_000009_revisions;
+mod m20261122_000010_decisions;
+mod m20261122_000011_replays;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -33,10 +33,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_container_views::Migration),
             Box::new(m20261122_000006_lists::Migration),
             Box::new(m20261122_000007_velocity::Migration),
-            Box::new(m20261122_000007_rules_at_work::Migration),
-            Box::new(m20261122_000008_revisions::Migration),
-            Box::new(m20261122_000009_decisions::Migration),
-            Box::new(m20261122_000010_replays::Migration),
+            Box::new(m20261122_000008_rules_at_work::Migration),
+            Box::new(m20261122_000009_revisions::Migration),
+            Box::new(m20261122_000010_decisions::Migration),
+            Box::new(m20261122_000011_replays::Migration),
         ]
     }
 }

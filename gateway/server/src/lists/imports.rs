@@ -215,6 +215,12 @@ impl Imports {
                 Some(list)
             }
             Err(failure) => {
+                // How far it came is on record only as of the last beat.
+                let (store, now) = (&self.book.store, self.book.clock.now());
+                let progress = self.progress(&import, &shared);
+                if let Err(error) = store.renew_list_import(&import, progress, now + LEASE, now).await {
+                    tracing::debug!(import = %import.id, %error, "the last progress of an import could not be recorded");
+                }
                 self.fail(&import, failure).await;
                 None
             }

@@ -79,11 +79,18 @@ impl Rulebook {
     pub async fn examine(&self, merchant: MerchantId, source: &str) -> Result<Checks, RulebookError> {
         let connections = self.store.connections(merchant).await?;
         let connections = connections.into_iter().map(|connection| connection.slug).collect();
+        let lists = self
+            .store
+            .lists(merchant)
+            .await?
+            .into_iter()
+            .map(|list| list.name)
+            .collect();
         let limits = self.limits(merchant).await?;
         let known = Known {
             connections: Some(connections),
+            lists: Some(lists),
             credentials: Some(Vec::new()),
-            ..Known::default()
         };
         Checks::run(self.engine.clone(), source.to_owned(), known, limits).await
     }
