@@ -169,3 +169,19 @@ fn a_changed_setting_is_noticed_by_a_test() {
         );
     }
 }
+
+#[test]
+fn the_page_about_the_scripts_lists_each_and_its_example_is_real() {
+    let page = include_str!("../../../scripts/README.md");
+    for name in scripts().keys() {
+        assert!(
+            page.contains(&format!("| [{name}.lua]({name}.lua) |")),
+            "{name} is not listed"
+        );
+    }
+    let (_, behind) = page.split_once("```lua\n").unwrap();
+    let (example, _) = behind.split_once("```").unwrap();
+    assert!(lint(example.as_bytes(), &Known::default()).is_empty());
+    let report = tested(&engine(), "example", example);
+    assert!(report.is_green() && report.cases.len() == 1, "{report:#?}");
+}
