@@ -43,6 +43,7 @@ test("the least of a service", { check = pays("10.00 RUB", "101"), expect = acce
 test("below it", { check = pays("9.99 RUB", "101"), expect = reject("amount_too_small", "At least 10.00 RUB") })
 test("the most of a service", { check = pays("15000.00 RUB", "101"), expect = accept() })
 test("above it", { check = pays("15000.01 RUB", "101"), expect = reject("amount_too_large", "At most 15000.00 RUB") })
+test("exactly that least", { check = pays("100.00 RUB", "102"), expect = accept() })
 test("another service, another least", { check = pays("99.99 RUB", "102"), expect = reject("amount_too_small") })
 test("another service, another most", { check = pays("100000.00 RUB", "102"), expect = accept() })
 test("more than another's most", { check = pays("100000.01 RUB", "102"), expect = reject("amount_too_large") })

@@ -2,6 +2,7 @@
 --
 -- Needs nothing. The percentage is text and its rounding has a name, so the fee is exact to the last kopeck. It is the
 -- same whenever it is asked: the fee that was shown is the fee.
+-- Currencies without a tariff are an error of the rule: refuse them in `check` or `route`, so that it never comes to it.
 --!api 1
 
 local ROUNDING = "half_up"

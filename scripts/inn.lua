@@ -47,6 +47,9 @@ end
 local wrong = reject("account_format", "The INN has a wrong length or a wrong digit")
 
 test("an organisation", { check = { account = "7707083893" }, expect = accept() })
+test("an organisation without noughts", { check = { account = "1234567894" }, expect = accept() })
+test("a sum whose rest is ten", { check = { account = "7194889460" }, expect = accept() })
+test("a person without noughts", { check = { account = "574962448224" }, expect = accept() })
 test("a person", { check = { account = "500100732259" }, expect = accept() })
 test("an organisation with a wrong digit", { check = { account = "7707083894" }, expect = wrong })
 test("a person with a wrong eleventh digit", { check = { account = "500100732269" }, expect = wrong })

@@ -96,6 +96,7 @@ test("another status with an answer", {
   expect = retry_later(),
 })
 test("no JSON", { check = { account = "43" }, http = answers { body = "<html>" }, lists = listed, expect = retry_later() })
+test("JSON that is no object", { check = { account = "43" }, http = answers { body = "5" }, lists = listed, expect = retry_later() })
 test("JSON of another form", { check = { account = "43" }, http = answers { json = { allowed = "yes" } }, lists = listed, expect = retry_later() })
 -- As a stored decision tells it: the backend was too late, the list has the account.
 test("too late, and on the list", {

@@ -2,7 +2,7 @@
 --
 -- Needs the connections that are named here. The last one takes what the others leave. Who falls where follows from the
 -- account alone: the same in every call, on every node, after every restart. A higher percentage in the last row takes
--- from the rest only; in a row above it, everybody below moves up as well.
+-- from REST only; in a row above it, everybody below moves up as well.
 --!api 1
 
 local SHARES = {

@@ -78,6 +78,11 @@ test("long before short", {
   expect = reject("forbidden"),
 })
 test("a check does not look at its amount", { check = { account = "7", amount = "99999.00 RUB" }, expect = accept() })
+test("a check at exactly the sum", {
+  check = { account = "7", amount = "1.00 RUB" },
+  velocity = passed("10m", 1, "15000.00 RUB"),
+  expect = accept(),
+})
 test("a check without an amount", {
   check = { command = "info", account = "7" },
   velocity = passed("10m", 3, "3.00 RUB"),

@@ -44,5 +44,7 @@ test("Saturday", { now = "2026-11-21T09:00:00Z", check = asks("info"), expect = 
 test("Sunday here, Saturday in Greenwich", { now = "2026-11-21T21:30:00Z", check = asks("info"), expect = retry_later() })
 test("Sunday", { now = "2026-11-22T09:00:00Z", check = asks("pay"), expect = retry_later() })
 test("a holiday", { now = "2027-01-01T09:00:00Z", check = asks("check"), expect = retry_later() })
+test("another holiday", { now = "2027-01-07T09:00:00Z", check = asks("check"), expect = retry_later() })
+test("the day behind it", { now = "2027-01-08T09:00:00Z", check = asks("check"), expect = accept() })
 
 return rules
