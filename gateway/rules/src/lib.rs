@@ -50,6 +50,8 @@ mod call;
 mod context;
 mod coverage;
 mod deep;
+#[cfg(test)]
+mod editor_types;
 mod engine;
 mod error;
 mod fields;

@@ -12,8 +12,11 @@ use crate::money::{kind_of, money_of, whole};
 use crate::outcome::{Note, Outcome};
 use crate::suggest;
 
+/// What the tables of `accept` and `fee` may hold.
+pub(crate) const ACCEPT_FIELDS: [&str; 2] = ["comment", "fields"];
+pub(crate) const FEE_FIELDS: [&str; 2] = ["amount", "text"];
+
 pub(crate) fn accept(meter: &mut Meter, given: &Value) -> Result<Outcome, String> {
-    const NAMES: [&str; 2] = ["comment", "fields"];
     let table = match given {
         Value::Nil => {
             return Ok(Outcome::Accept {
@@ -38,7 +41,7 @@ pub(crate) fn accept(meter: &mut Meter, given: &Value) -> Result<Outcome, String
                 return Err(format!(
                     "accept has no '{}'{}",
                     shorten(other),
-                    suggest::hint(other, NAMES)
+                    suggest::hint(other, ACCEPT_FIELDS)
                 ));
             }
             None => return Err(String::from("accept takes only 'comment' and 'fields'")),
@@ -91,7 +94,7 @@ pub(crate) fn fee(meter: &mut Meter, given: &Value, currency: Option<Currency>) 
                 }
                 Some("text") => text = meter.comment("fee", value)?,
                 Some(other) => {
-                    let hint = suggest::hint(other, ["amount", "text"]);
+                    let hint = suggest::hint(other, FEE_FIELDS);
                     return Err(format!("fee has no '{}'{hint}", shorten(other)));
                 }
                 None => return Err(String::from("fee takes only 'amount' and 'text'")),
