@@ -94,6 +94,10 @@ async fn world() -> World {
         name: "Acme".to_owned(),
     };
     let merchant = store.create_merchant(new, Utc::now()).await.unwrap().id;
+    // The script names them; what is in them comes from the host of the test.
+    for list in ["contracts", "down"] {
+        store.create_list(merchant, list, 10, Utc::now()).await.unwrap();
+    }
     let log = LogWriter::start(&store);
     let rulebook = Rulebook {
         store,
