@@ -251,6 +251,8 @@ class Bench:
             "TOLLGATE_DATABASE__URL": url, "TOLLGATE_MASTER_KEY": self.master_key,
             "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN": self.token, "TOLLGATE_PUBLIC__LISTEN": f"127.0.0.1:{public}",
             "TOLLGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}",
+            # One merchant makes all the load, which the default allowance of a quarter of a core would stop.
+            "TOLLGATE_RULES__MERCHANT_CPU_MS_PER_SECOND": "2000",
         })
         api = f"http://127.0.0.1:{admin}"
         with serving(unprivileged([self.tollgate, "serve"], self.user), self.directory / f"tollgate-{database}.log",
