@@ -31,7 +31,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("contract-list", "CLOSED = \"closed\"", "CLOSED = \"shut\""),
     ("demo", "15000.00", "15000.01"),
     ("event-notes", "50000.00", "50000.01"),
-    ("event-notes", "\"payment.pending\"", "\"payment.held\""),
+    ("event-notes", "10.00 RUB", "10.01 RUB"),
     ("fee-min-max", "\"half_up\"", "\"down\""),
     ("fee-min-max", "\"2.5\"", "\"2.51\""),
     ("fee-min-max", "15.00 RUB", "15.01 RUB"),
