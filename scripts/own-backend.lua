@@ -1,13 +1,12 @@
 -- Our own billing is asked whether an account may be paid. While it is silent, a list stands in for it.
 --
--- Needs the allowed host of URL, the credential `billing`, and the list `contracts` (the key is the account).
+-- Needs the allowed host of URL, and the list `contracts` (the key is the account).
 -- The backend answers {"allowed": true, "name": "Ivan I."}, or {"allowed": false, "reason": "inactive", "message": "…"}.
 -- It is only asked: it must not book anything yet, because a question may come many times, and a payment may follow
 -- or not. What was paid it learns from the webhook.
 --!api 1
 
 local URL = "https://billing.example/may-pay"
-local CREDENTIAL = "billing"
 local PATIENCE = "1500ms"
 local LIST = "contracts"
 -- A payment up to this much is taken on the list's word; a larger one waits until the backend is back.
@@ -21,7 +20,6 @@ local rules = {}
 local function asked(request, ctx)
   local answer = ctx.http.post(URL, {
     json = { command = request.command, account = request.account, amount = request.amount },
-    credential = CREDENTIAL,
     timeout = PATIENCE,
     optional = true,
   })
@@ -105,7 +103,7 @@ test("too late, and on the list", {
     {
       "question": {
         "ask": "http", "method": "POST", "url": "https://billing.example/may-pay", "optional": true,
-        "headers": { "content-type": "application/json" }, "credential": "billing", "timeout_ms": 1500,
+        "headers": { "content-type": "application/json" }, "timeout_ms": 1500,
         "body": "{\"account\":\"42\",\"command\":\"check\"}"
       },
       "failure": { "error": "timeout" }, "duration_us": 1500000
