@@ -1,12 +1,16 @@
 //! `kill -9` at any moment loses nothing and doubles nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use e2e::Backend::{self, Postgres, Sqlite};
 use rstest::rstest;
 
 use crate::ledger::Ledger;
 use crate::stage::Stage;
+
+/// Ten thousand pays of a debug build on a busy machine.
+const LOAD_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// How often the node is killed, and how many payments are on their way each time. `make test` has minutes; the full
 /// proof is TOLLGATE_TEST_KILLS=20 TOLLGATE_TEST_PAYS=10000.
@@ -30,8 +34,9 @@ async fn what_was_acknowledged_is_there_once(#[values(Sqlite, Postgres)] backend
             let (ledger, kiosk, numbers) = (Arc::clone(&ledger), stage.kiosk(), numbers.clone());
             tokio::spawn(async move { ledger.send(&kiosk, numbers).await })
         };
-        e2e::soon("the moment of the kill", async || {
-            (ledger.acknowledged() >= moment).then_some(())
+        // On a busy machine some of the first answers may be "come again", so the load may end before the moment.
+        e2e::within(LOAD_TIME_MAX, "the moment of the kill", async || {
+            (ledger.acknowledged() >= moment || load.is_finished()).then_some(())
         })
         .await;
         stage.gateway.kill().await;
