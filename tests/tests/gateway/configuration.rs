@@ -3,6 +3,7 @@
 use e2e::Backend::{self, Postgres, Sqlite};
 use e2e::{Cli, Inspector, Kiosk, within};
 use rstest::rstest;
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::stage::{CHANGE_IS_SEEN, Stage, open};
@@ -78,6 +79,38 @@ async fn a_merchant_that_was_asked_for_too_early_is_found_later() {
         .await;
     within(CHANGE_IS_SEEN, "the late merchant", async || {
         (kiosk.check("1", "42", "1.00").await.status == 200).then_some(())
+    })
+    .await;
+}
+
+/// Rows that cannot be read are one merchant's trouble.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merchant_that_cannot_be_read_keeps_nobodys_change_back(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let broken = json!({"slug": "broken", "name": "Broken"});
+    stage.admin().post("/admin/v1/merchants", &broken).await;
+    let kiosk = stage.kiosk();
+    assert_eq!(kiosk.check("1", "42", "1.00").await.result(), 0);
+    // Known to the node, so that its change is one to take over.
+    let other = stage.gateway.kiosk("broken", "terminal");
+    assert_eq!(other.check("1", "42", "1.00").await.status, 404);
+    let database = stage.database.connect().await;
+    for sql in [
+        "UPDATE counters SET value = value + 1 WHERE name = 'config_version'",
+        "UPDATE merchants SET status = 'nonsense', version = (SELECT value FROM counters WHERE name = 'config_version')
+         WHERE slug = 'broken'",
+    ] {
+        database.execute_unprepared(sql).await.unwrap();
+    }
+    stage.set_status("suspended").await;
+    sees(&kiosk, "the suspended merchant", 7).await;
+    let newest = stage
+        .database
+        .number("SELECT value FROM counters WHERE name = 'config_version'")
+        .await;
+    within(CHANGE_IS_SEEN, "the newest version", async || {
+        (crate::outage::config_version(&stage.gateway).await as i64 == newest).then_some(())
     })
     .await;
 }

@@ -139,7 +139,7 @@ async fn a_change_just_before_the_outage_costs_nobody_the_protocol() {
     assert!([1, 90].contains(&timed(kiosk.pay("3", KNOWN, "1.00")).await.result()));
 }
 
-async fn config_version(gateway: &Gateway) -> f64 {
+pub async fn config_version(gateway: &Gateway) -> f64 {
     let metrics = reqwest::get(format!("http://{}/metrics", gateway.admin_address))
         .await
         .unwrap()

@@ -276,9 +276,16 @@ impl Directory {
         // answered in their protocol, and the next look tries again.
         futures_util::stream::iter(stale.into_iter().map(Ok))
             .try_for_each_concurrent(LOADS_AT_ONCE, async |slug| {
-                let fresh = self.load_now(&slug).await?;
-                self.tenants.insert(slug.as_ref().clone(), fresh).await;
-                Ok::<_, StoreError>(())
+                match self.load_now(&slug).await {
+                    Ok(fresh) => self.tenants.insert(slug.as_ref().clone(), fresh).await,
+                    Err(error) if error.is_passing() => return Err(error),
+                    // Rows of one merchant that cannot be read must not keep the others' changes back.
+                    Err(error) => {
+                        tracing::error!(merchant = slug.as_str(), %error, "a changed merchant cannot be read");
+                        self.tenants.invalidate(slug.as_ref()).await;
+                    }
+                }
+                Ok(())
             })
             .await?;
         self.seen.serve(newest);
