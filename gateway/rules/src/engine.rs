@@ -109,7 +109,8 @@ pub struct Decision {
 
 impl Decision {
     /// A call that never came to its script.
-    fn not_run(error: ScriptError) -> Self {
+    #[must_use]
+    pub fn not_run(error: ScriptError) -> Self {
         Self {
             outcome: Outcome::Failed(error),
             steps: 0,

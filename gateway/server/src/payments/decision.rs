@@ -204,22 +204,12 @@ impl Rules {
 
 /// The decision of a revision that this version cannot compile any more.
 fn not_compiled(message: &str) -> Decision {
-    Decision {
-        outcome: Outcome::Failed(ScriptError {
-            kind: ErrorKind::Runtime,
-            message: message.to_owned(),
-            line: None,
-            traceback: Vec::new(),
-        }),
-        steps: 0,
-        duration: Duration::ZERO,
-        own_time: Duration::ZERO,
-        memory: 0,
-        calls: Vec::new(),
-        log: Vec::new(),
-        log_dropped: 0,
-        coverage: None,
-    }
+    Decision::not_run(ScriptError {
+        kind: ErrorKind::Runtime,
+        message: message.to_owned(),
+        line: None,
+        traceback: Vec::new(),
+    })
 }
 
 fn check_request(asked: &Asked<'_>) -> CheckRequest {
