@@ -6,15 +6,21 @@
 
 mod access;
 mod clock;
+pub mod connector;
 mod ids;
 mod inbound;
 mod money;
 mod plugin;
 mod reason;
+mod sandbox;
+mod secret;
 mod settlement;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use access::{Access, AuthMode};
 pub use clock::{Clock, SystemClock, TestClock};
+pub use connector::Connector;
 pub use ids::{
     AuditId, ConnectionId, DecisionId, DeliveryId, EndpointId, EventId, IdError, ListImportId, MerchantId, OperationId,
     PaymentId, ReplayId, SettlementId,
@@ -27,4 +33,6 @@ pub use iso_currency::Currency;
 pub use money::{Money, MoneyError};
 pub use plugin::{ConfigError, Manifest, Plugin};
 pub use reason::{Reason, UnknownReason};
+pub use sandbox::{Sandbox, SandboxAnswer, SandboxNotification, SandboxRequest};
+pub use secret::Secret;
 pub use settlement::{Settlement, SettlementError, SettlementPeriod, SettlementRow};

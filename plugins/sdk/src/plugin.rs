@@ -1,7 +1,7 @@
 use schemars::Schema;
 use serde_json::Value;
 
-use crate::InboundProtocol;
+use crate::{Connector, InboundProtocol, Sandbox};
 
 /// Who a plugin is and what its connections' config looks like.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct Manifest {
     pub summary: &'static str,
     /// JSON Schema of a connection's config, with titles, help texts and examples. It draws the form.
     pub config_schema: Schema,
+    /// JSON Schema of what only this network knows of a payment (`options`), when it has any.
+    pub options_schema: Option<Schema>,
 }
 
 /// Rust code for one network.
@@ -25,6 +27,16 @@ pub trait Plugin: Send + Sync {
 
     /// The capability of being called by the network.
     fn inbound(&self) -> Option<&dyn InboundProtocol> {
+        None
+    }
+
+    /// The capability of calling the network.
+    fn connector(&self) -> Option<&dyn Connector> {
+        None
+    }
+
+    /// A new simulator of the network, with nothing in it but what its document gives to everybody.
+    fn sandbox(&self) -> Option<Box<dyn Sandbox>> {
         None
     }
 }

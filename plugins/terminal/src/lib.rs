@@ -47,6 +47,7 @@ impl TerminalPlugin {
                 title: "QIWI terminals",
                 summary: "Takes cash payments from QIWI's terminals and wallet: QIWI asks, the gateway answers.",
                 config_schema: settings.into_generator().into_root_schema_for::<ServiceProfile>(),
+                options_schema: None,
             },
         }
     }
