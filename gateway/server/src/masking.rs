@@ -1,9 +1,13 @@
 //! What nothing may keep: credentials and card numbers.
 
+mod named;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actix_web::http::header::HeaderMap;
+
+pub use named::{named, named_url};
 
 /// Headers that prove who somebody is.
 const SECRET_HEADERS: [&str; 5] = [
@@ -15,18 +19,25 @@ const SECRET_HEADERS: [&str; 5] = [
 ];
 /// Names of parameters whose values are card data, whatever they look like.
 const CARD_PARAMETERS: [&str; 5] = ["cvv", "cvc", "cvv2", "pan", "card_number"];
-const MASK: &str = "***";
+/// What stands for a value that nobody may read.
+pub const MASK: &str = "***";
 /// Card numbers have 13 to 19 digits (ISO/IEC 7812).
 const PAN_LENGTHS: std::ops::RangeInclusive<usize> = 13..=19;
 /// Headers that are logged, and the longest value of one, in characters.
 const HEADERS_MAX: usize = 64;
 const HEADER_LENGTH_MAX: usize = 1_024;
 
+/// Whether a header proves who somebody is.
+#[must_use]
+pub fn is_secret_header(name: &str) -> bool {
+    SECRET_HEADERS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
+}
+
 #[must_use]
 pub fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut masked = BTreeMap::new();
     for (name, value) in headers.iter().take(HEADERS_MAX) {
-        let value = if SECRET_HEADERS.contains(&name.as_str()) {
+        let value = if is_secret_header(name.as_str()) {
             MASK.to_owned()
         } else {
             text(&String::from_utf8_lossy(value.as_bytes()))

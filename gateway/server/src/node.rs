@@ -181,7 +181,13 @@ impl Node {
         let new_deliveries = Arc::new(Notify::new());
         let stopping = Arc::new(AtomicBool::new(false));
         let binder = RuleBinder::new(core.engine.clone(), allowance(settings));
-        let directory = Directory::new(core.store.clone(), core.plugins.clone(), binder).await?;
+        let directory = Directory::new(
+            core.store.clone(),
+            core.plugins.clone(),
+            Arc::clone(&core.sealer),
+            binder,
+        )
+        .await?;
         let http_timeout = Duration::from_millis(settings.rules.http_timeout_ms);
         let watching = tokio::spawn(directory.clone().watch());
         let lists = Lists::new(core.store.clone(), settings.lists.cache_bytes);

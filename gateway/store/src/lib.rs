@@ -4,6 +4,7 @@
 //! Payments are written in groups ([`PaymentWriter`]) and looked up in groups ([`PaymentLookup`]): throughput grows
 //! with load instead of collapsing on round trips and fsync.
 
+mod api_keys;
 mod arrays;
 mod audit;
 mod bulk;
@@ -15,6 +16,7 @@ mod entities;
 mod error;
 mod events;
 mod exchanges;
+mod idempotency;
 mod link;
 mod list_imports;
 mod lists;
@@ -23,6 +25,7 @@ mod lookup;
 mod merchants;
 mod moment;
 mod numbers;
+mod orders;
 mod page;
 mod payment_writer;
 mod payments;
@@ -32,8 +35,10 @@ mod rule_troubles;
 mod rules;
 mod settlements;
 mod supervise;
+mod tokens;
 mod velocity;
 
+pub use api_keys::ApiKey;
 pub use audit::AuditEntry;
 pub use connect::{DatabaseOptions, Store};
 pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
@@ -44,6 +49,7 @@ pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, Ne
 pub use error::StoreError;
 pub use events::{Event, NewEvent};
 pub use exchanges::{Exchange, ExchangeFilter, NewExchange};
+pub use idempotency::{IdempotencyKey, KeyAnswer, KeyClaim};
 pub use list_imports::{DropCursor, ListImport, ListImportError, ListImportProgress, ListImportStatus, NewListImport};
 pub use lists::{List, ListAnswer, ListChange, ListEntry, ListError, ListQuota};
 pub use log_writer::{LogWriter, Registration};
@@ -53,6 +59,10 @@ pub use merchants::{
     NewMerchant, Tenant,
 };
 pub use numbers::PaymentNumbers;
+pub use orders::{
+    DueOperation, NewOrder, OperationStatus, Order, OrderChange, OrderDirection, OrderOperation, OrderState,
+    OrderWritten,
+};
 pub use page::{Cursor, PAGE_SIZE_MAX, Page};
 pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
 pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
@@ -60,4 +70,5 @@ pub use replays::{NewReplay, Replay, ReplaySpan, ReplayStatus};
 pub use rule_troubles::{RuleFailure, RuleTrouble};
 pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};
+pub use tokens::{NewPaymentToken, PaymentToken};
 pub use velocity::{VelocityKey, VelocityMark, VelocityTotals};

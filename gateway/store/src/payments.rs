@@ -5,6 +5,7 @@ use plugin_sdk::{
     Booking, ConnectionId, Currency, DeliveryId, EndpointId, EventId, MerchantId, Money, OperationId, PaymentId,
     PaymentKey, Reason,
 };
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 
@@ -41,29 +42,76 @@ pub struct Payment {
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a payment stands. A terminal's is succeeded or declined from the first moment on; the others are of payments
+/// that merchants' systems make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PaymentStatus {
-    /// Credited; the network was told so.
+    /// The intent is stored; nothing is known yet.
+    Created,
+    /// The payer must do something.
+    RequiresAction,
+    /// The network has it and is not done.
+    Processing,
+    /// Held, nothing captured.
+    Authorized,
+    /// A part of what was held is captured, the rest still held.
+    PartiallyCaptured,
+    /// Credited, or everything captured that will be.
     Succeeded,
-    /// Refused for ever; the network was told so.
+    PartiallyRefunded,
+    /// All that was captured was given back.
+    Refunded,
+    /// The whole hold was released.
+    Reversed,
+    /// Refused for ever.
     Declined,
+    /// Nobody paid in time.
+    Expired,
+    /// Certainly not executed: our side of it, or the network's, could not.
+    Failed,
+    /// Whether the network executed it is not known yet.
+    InDoubt,
 }
 
 impl PaymentStatus {
+    pub const ALL: [Self; 13] = [
+        Self::Created,
+        Self::RequiresAction,
+        Self::Processing,
+        Self::Authorized,
+        Self::PartiallyCaptured,
+        Self::Succeeded,
+        Self::PartiallyRefunded,
+        Self::Refunded,
+        Self::Reversed,
+        Self::Declined,
+        Self::Expired,
+        Self::Failed,
+        Self::InDoubt,
+    ];
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Created => "created",
+            Self::RequiresAction => "requires_action",
+            Self::Processing => "processing",
+            Self::Authorized => "authorized",
+            Self::PartiallyCaptured => "partially_captured",
             Self::Succeeded => "succeeded",
+            Self::PartiallyRefunded => "partially_refunded",
+            Self::Refunded => "refunded",
+            Self::Reversed => "reversed",
             Self::Declined => "declined",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+            Self::InDoubt => "in_doubt",
         }
     }
 
     pub fn read(text: &str) -> Result<Self, StoreError> {
-        match text {
-            "succeeded" => Ok(Self::Succeeded),
-            "declined" => Ok(Self::Declined),
-            other => Err(StoreError::Corrupt(format!("payment status '{other}'"))),
-        }
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        found.ok_or_else(|| StoreError::Corrupt(format!("payment status '{text}'")))
     }
 }
 
@@ -73,7 +121,8 @@ pub struct Operation {
     pub id: OperationId,
     pub payment_id: PaymentId,
     pub kind: String,
-    pub status: PaymentStatus,
+    /// `succeeded`, `declined`; of operations upstream also what [`crate::OperationStatus`] has.
+    pub status: String,
     pub reason: Option<String>,
     pub rule_revision: Option<i32>,
     /// What the rules answered, with steps, duration and log.
@@ -190,7 +239,12 @@ impl PaymentFilter {
             let mut any = Condition::any()
                 .add(payments::Column::Id.eq(search))
                 .add(payments::Column::Key1.eq(search))
-                .add(payments::Column::Account.eq(search));
+                .add(payments::Column::Account.eq(search))
+                .add(Expr::cust_with_values(
+                    "payments.id IN (SELECT payment_id FROM orders WHERE orders.merchant_id = payments.merchant_id \
+                     AND (orders.order_id = $1 OR orders.network_id = $2))",
+                    [search.clone(), search.clone()],
+                ));
             if let Ok(number) = search.parse::<i64>() {
                 any = any.add(payments::Column::Number.eq(number));
             }
@@ -241,7 +295,7 @@ impl Operation {
             id: read_id(&row.id)?,
             payment_id: read_id(&row.payment_id)?,
             kind: row.kind,
-            status: PaymentStatus::read(&row.status)?,
+            status: row.status,
             reason: row.reason,
             rule_revision: row.rule_revision,
             decision: row.decision,

@@ -84,6 +84,8 @@ typed_id!(ListImportId, "lim", "list import");
 typed_id!(DecisionId, "dec", "decision");
 typed_id!(ReplayId, "rpl", "replay");
 typed_id!(AuditId, "aud", "audit entry");
+typed_id!(TokenId, "tok", "payment token");
+typed_id!(ApiKeyId, "key", "API key");
 
 #[cfg(test)]
 mod tests {

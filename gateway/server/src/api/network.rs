@@ -133,7 +133,7 @@ impl Network {
         tenant: &BoundTenant,
         connection: &Arc<BoundConnection>,
     ) -> HttpResponse {
-        let Ok(protocol) = connection.protocol.as_deref() else {
+        let Some(protocol) = connection.inbound() else {
             return self.refuse(
                 recorder,
                 &Problem::unavailable("this connection's config cannot be used"),

@@ -5,3 +5,4 @@ pub mod guard;
 pub mod outbound;
 pub mod peer;
 pub mod recorder;
+pub mod upstream;

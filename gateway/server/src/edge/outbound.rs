@@ -50,19 +50,13 @@ pub struct Outbound {
 impl Outbound {
     pub fn new(allow_networks: Vec<IpNet>) -> Result<Self, OutboundError> {
         let allowed = AllowedNetworks(allow_networks.into());
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(GuardedResolver {
-                allowed: allowed.clone(),
-            })
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-            .user_agent(USER_AGENT)
-            // A proxy from the environment would resolve names itself and so undo the guard.
-            .no_proxy()
-            .build()
-            .map_err(|error| OutboundError::Transport(error.to_string()))?;
+        let client = guarded_client(&allowed)?;
         Ok(Self { client, allowed })
+    }
+
+    /// A client of its own pool, under the same guard.
+    pub fn dedicated_client(&self) -> Result<reqwest::Client, OutboundError> {
+        guarded_client(&self.allowed)
     }
 
     /// Whether a URL may be called at all, as far as can be said without DNS.
@@ -150,16 +144,36 @@ impl Outbound {
     }
 }
 
-/// The innermost cause says what a person can mend; the URL in reqwest's own text may hold a secret.
+fn guarded_client(allowed: &AllowedNetworks) -> Result<reqwest::Client, OutboundError> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(GuardedResolver {
+            allowed: allowed.clone(),
+        })
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+        .user_agent(USER_AGENT)
+        // A proxy from the environment would resolve names itself and so undo the guard.
+        .no_proxy()
+        .build()
+        .map_err(|error| OutboundError::Transport(error.to_string()))
+}
+
 fn explain(error: &reqwest::Error, timeout: Duration) -> OutboundError {
     if error.is_timeout() {
         return OutboundError::TimedOut(timeout);
     }
+    OutboundError::Transport(cause(error))
+}
+
+/// The innermost cause says what a person can mend; the URL in reqwest's own text may hold a secret.
+#[must_use]
+pub fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    OutboundError::Transport(cause.to_string())
+    cause.to_string()
 }
 
 #[derive(Clone)]

@@ -370,7 +370,7 @@ impl PreparedWrite {
 fn payment_event(tenant: &BoundTenant, payment: &NewPayment) -> NewEvent {
     let event_type = match payment.status {
         PaymentStatus::Succeeded => events::PAYMENT_SUCCEEDED,
-        PaymentStatus::Declined => events::PAYMENT_DECLINED,
+        _ => events::PAYMENT_DECLINED,
     };
     NewEvent {
         id: EventId::generate(),

@@ -8,6 +8,7 @@ mod facts;
 mod failures;
 mod host;
 mod lookups;
+pub mod machine;
 mod record;
 mod repeat;
 pub mod velocity;

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use moka::future::Cache;
+use plugin_sdk::connector::OutboundConnection;
 use plugin_sdk::{ConfigError, ConnectionId, InboundConnection};
 use store::{Connection, Endpoint, Merchant, MerchantStatus, Store, StoreError, Tenant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::access::passwords::BasicLogin;
+use crate::access::sealing::Sealer;
 use crate::plugins::Plugins;
+use crate::tenancy::config_secrets::{self, Owner};
 use crate::tenancy::{BoundRules, RuleBinder, is_slug};
 
 /// Merchants that a node keeps in memory.
@@ -36,11 +39,39 @@ pub struct BoundTenant {
 
 pub struct BoundConnection {
     pub row: Connection,
-    /// The config as its plugin reads it; an error when the plugin's rules became stricter than the stored config.
-    pub protocol: Result<Box<dyn InboundConnection>, ConfigError>,
+    /// The config as its plugin reads it.
+    pub network: BoundNetwork,
     pub login: Option<BasicLogin>,
     /// Held while a password of this connection is hashed.
     pub login_turn: Semaphore,
+}
+
+/// Who calls whom.
+pub enum BoundNetwork {
+    /// The network calls us.
+    In(Box<dyn InboundConnection>),
+    /// We call the network, and it may notify us.
+    Out(Box<dyn OutboundConnection>),
+    /// The plugin became stricter than the stored config, is not in this build, or a secret does not open.
+    Unusable(ConfigError),
+}
+
+impl BoundConnection {
+    #[must_use]
+    pub fn inbound(&self) -> Option<&dyn InboundConnection> {
+        match &self.network {
+            BoundNetwork::In(inbound) => Some(inbound.as_ref()),
+            BoundNetwork::Out(_) | BoundNetwork::Unusable(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn outbound(&self) -> Option<&dyn OutboundConnection> {
+        match &self.network {
+            BoundNetwork::Out(outbound) => Some(outbound.as_ref()),
+            BoundNetwork::In(_) | BoundNetwork::Unusable(_) => None,
+        }
+    }
 }
 
 impl BoundTenant {
@@ -56,6 +87,7 @@ impl BoundTenant {
 pub struct Directory {
     store: Store,
     plugins: Plugins,
+    sealer: Arc<Sealer>,
     rules: RuleBinder,
     tenants: Cache<String, Option<Arc<BoundTenant>>>,
     /// What each Basic login named when it was last looked up.
@@ -91,7 +123,12 @@ impl Seen {
 }
 
 impl Directory {
-    pub async fn new(store: Store, plugins: Plugins, rules: RuleBinder) -> Result<Self, StoreError> {
+    pub async fn new(
+        store: Store,
+        plugins: Plugins,
+        sealer: Arc<Sealer>,
+        rules: RuleBinder,
+    ) -> Result<Self, StoreError> {
         let seen = Seen::default();
         seen.serve(store.config_version().await?);
         let tenants = Cache::builder().max_capacity(TENANTS_MAX).build();
@@ -101,6 +138,7 @@ impl Directory {
         Ok(Self {
             store,
             plugins,
+            sealer,
             rules,
             tenants,
             logins,
@@ -207,14 +245,8 @@ impl Directory {
     }
 
     fn bind_connection(&self, row: Connection) -> Arc<BoundConnection> {
-        let protocol = match self.plugins.find(&row.plugin).and_then(|plugin| plugin.inbound()) {
-            Some(protocol) => protocol.bind(&row.config),
-            None => Err(ConfigError::new(
-                "plugin",
-                format!("this build has no inbound plugin '{}'", row.plugin),
-            )),
-        };
-        if let Err(error) = &protocol {
+        let network = self.bind_network(&row);
+        if let BoundNetwork::Unusable(error) = &network {
             tracing::error!(connection = %row.id, %error, "the connection's config cannot be used");
         }
         let login = row.basic_login.clone().zip(row.basic_password_hash.clone());
@@ -230,7 +262,7 @@ impl Directory {
         let id = row.id;
         let bound = Arc::new(BoundConnection {
             login,
-            protocol,
+            network,
             login_turn: Semaphore::new(1),
             row,
         });
@@ -238,6 +270,27 @@ impl Directory {
             self.proven.insert(id, Arc::clone(&bound));
         }
         bound
+    }
+
+    fn bind_network(&self, row: &Connection) -> BoundNetwork {
+        let Some(plugin) = self.plugins.find(&row.plugin) else {
+            let message = format!("this build has no plugin '{}'", row.plugin);
+            return BoundNetwork::Unusable(ConfigError::new("plugin", message));
+        };
+        let owner = Owner {
+            merchant: row.merchant_id,
+            connection: &row.slug,
+        };
+        let config = match config_secrets::open(&self.sealer, owner, &row.config) {
+            Ok(config) => config,
+            Err(error) => return BoundNetwork::Unusable(ConfigError::new("config", error.to_string())),
+        };
+        let bound = match (plugin.inbound(), plugin.connector()) {
+            (Some(inbound), _) => inbound.bind(&config).map(BoundNetwork::In),
+            (None, Some(connector)) => connector.bind(&config).map(BoundNetwork::Out),
+            (None, None) => Err(ConfigError::new("plugin", "neither calls nor is called")),
+        };
+        bound.unwrap_or_else(BoundNetwork::Unusable)
     }
 
     /// Takes over what changed in the database, for as long as the node runs.

@@ -1,12 +1,13 @@
 //! Merchants and their connections: how they are made, and how a node knows them while it serves.
 
+pub mod config_secrets;
 mod directory;
 mod onboarding;
 mod rule_settings;
 mod rules_in_service;
 mod slug;
 
-pub use directory::{BoundConnection, BoundTenant, Directory};
+pub use directory::{BoundConnection, BoundNetwork, BoundTenant, Directory};
 pub use onboarding::{
     BasicCredentials, ConnectionDraft, ConnectionPatch, EndpointDraft, EndpointPatch, Onboarding, OnboardingError,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
-use plugin_sdk::{Clock, ConfigError, EndpointId, MerchantId};
+use plugin_sdk::{Clock, ConfigError, EndpointId, MerchantId, Plugin};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use store::{
@@ -21,6 +21,7 @@ use crate::access::sealing::{Sealer, SealingError, hex};
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::events::{self, SecretError, Signer, secret_place};
 use crate::plugins::Plugins;
+use crate::tenancy::config_secrets::{self, Owner};
 use crate::tenancy::is_slug;
 
 /// Longest name of a merchant, in characters.
@@ -162,12 +163,16 @@ impl Onboarding {
         draft: ConnectionDraft,
     ) -> Result<Connection, OnboardingError> {
         check_slug(&draft.slug)?;
-        self.check_config(&draft.plugin, &draft.config, draft.basic.is_some())?;
+        let owner = Owner {
+            merchant,
+            connection: &draft.slug,
+        };
+        let config = self.sealed(owner, &draft.plugin, draft.config, None, draft.basic.is_some())?;
         let basic = hashed(draft.basic).await?;
         let new = NewConnection {
             slug: draft.slug,
             plugin: draft.plugin,
-            config: draft.config,
+            config,
             basic,
         };
         Ok(self.store.create_connection(merchant, new, self.clock.now()).await?)
@@ -183,19 +188,31 @@ impl Onboarding {
             Some(basic) => basic.is_some(),
             None => connection.basic_login.is_some(),
         };
-        let config = patch.config.as_ref().unwrap_or(&connection.config);
+        let owner = Owner {
+            merchant,
+            connection: &connection.slug,
+        };
         // Suspending must be possible whatever became of the config.
         let resumes = patch.status == Some(ConnectionStatus::Active);
-        if resumes || patch.config.is_some() || patch.basic.is_some() {
-            self.check_config(&connection.plugin, config, has_login)?;
-        }
+        let config = match patch.config {
+            Some(config) => {
+                let stored = Some(&connection.config);
+                Some(self.sealed(owner, &connection.plugin, config, stored, has_login)?)
+            }
+            None if resumes || patch.basic.is_some() => {
+                let config = config_secrets::open(&self.sealer, owner, &connection.config)?;
+                self.check_config(&connection.plugin, &config, has_login)?;
+                None
+            }
+            None => None,
+        };
         let basic = match patch.basic {
             Some(basic) => Some(hashed(basic).await?),
             None => None,
         };
         let change = ConnectionChange {
             status: patch.status,
-            config: patch.config,
+            config,
             basic,
         };
         Ok(self
@@ -204,15 +221,32 @@ impl Onboarding {
             .await?)
     }
 
+    fn plugin(&self, name: &str) -> Result<&dyn Plugin, OnboardingError> {
+        self.plugins.find(name).ok_or_else(|| {
+            let known: Vec<_> = self.plugins.iter().map(|plugin| plugin.manifest().name).collect();
+            OnboardingError::field("plugin", format!("is not one of: {}", known.join(", ")))
+        })
+    }
+
+    /// A config as it is stored, checked. A mask in it stands for the secret that is stored already.
+    fn sealed(
+        &self,
+        owner: Owner<'_>,
+        plugin: &str,
+        config: Value,
+        stored: Option<&Value>,
+        has_login: bool,
+    ) -> Result<Value, OnboardingError> {
+        let schema = self.plugin(plugin)?.manifest().config_schema.as_value();
+        let sealed = config_secrets::seal(&self.sealer, owner, schema, config, stored)?;
+        let opened = config_secrets::open(&self.sealer, owner, &sealed)?;
+        self.check_config(plugin, &opened, has_login)?;
+        Ok(sealed)
+    }
+
     /// A connection that nobody could use, or anybody could, is not stored.
     fn check_config(&self, plugin: &str, config: &Value, has_login: bool) -> Result<(), OnboardingError> {
-        let Some(plugin) = self.plugins.find(plugin) else {
-            let known: Vec<_> = self.plugins.iter().map(|plugin| plugin.manifest().name).collect();
-            return Err(OnboardingError::field(
-                "plugin",
-                format!("is not one of: {}", known.join(", ")),
-            ));
-        };
+        let plugin = self.plugin(plugin)?;
         plugin.check_config(config)?;
         let Some(inbound) = plugin.inbound() else { return Ok(()) };
         let bound = inbound.bind(config)?;

@@ -1,5 +1,6 @@
 //! One module per table. Private to this crate: outside, rows are seen as the types of the repositories.
 
+pub mod api_keys;
 pub mod audit;
 pub mod connections;
 pub mod decisions;
@@ -7,6 +8,7 @@ pub mod deliveries;
 pub mod delivery_attempts;
 pub mod events;
 pub mod exchanges;
+pub mod idempotency_keys;
 pub mod list_changes;
 pub mod list_entries;
 pub mod list_generations;
@@ -15,6 +17,9 @@ pub mod list_quotas;
 pub mod lists;
 pub mod merchants;
 pub mod operations;
+pub mod order_operations;
+pub mod orders;
+pub mod payment_tokens;
 pub mod payments;
 pub mod registrations;
 pub mod rule_drafts;

@@ -21,6 +21,8 @@ pub enum StepKind {
 }
 
 impl StepKind {
+    pub const ALL: [Self; 5] = [Self::Create, Self::Capture, Self::Reversal, Self::Refund, Self::Payout];
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

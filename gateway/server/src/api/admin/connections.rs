@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::merchants::StatusView;
 use super::{Admin, List};
 use crate::api::problem::Problem;
+use crate::tenancy::config_secrets;
 use crate::tenancy::{BasicCredentials, ConnectionDraft, ConnectionPatch};
 
 pub fn configure(config: &mut ServiceConfig) {
@@ -30,6 +31,7 @@ pub struct ConnectionView {
     #[schema(example = "terminal")]
     plugin: String,
     status: StatusView,
+    /// Secrets show as `********`; sent back so, they stay what they are.
     #[schema(value_type = Object)]
     config: Value,
     /// Login of HTTP Basic; the password is never shown.
@@ -50,7 +52,7 @@ impl ConnectionView {
             slug: connection.slug,
             plugin: connection.plugin,
             status: StatusView::of(connection.status),
-            config: connection.config,
+            config: config_secrets::masked(&connection.config),
             basic_login: connection.basic_login,
             created_at: connection.created_at,
             updated_at: connection.updated_at,

@@ -74,7 +74,7 @@ pub struct PaymentDetail {
 pub struct OperationView {
     id: String,
     kind: String,
-    status: &'static str,
+    status: String,
     reason: Option<String>,
     rule_revision: Option<i32>,
     /// What the rules answered, with steps, duration and log.
@@ -88,7 +88,7 @@ impl From<Operation> for OperationView {
         Self {
             id: operation.id.to_string(),
             kind: operation.kind,
-            status: operation.status.as_str(),
+            status: operation.status,
             reason: operation.reason,
             rule_revision: operation.rule_revision,
             decision: operation.decision,

@@ -1,0 +1,272 @@
+//! The way to the networks that we call: one pooled client for each connection, a breaker before it, and every request
+//! with its answer in the exchange log.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use moka::sync::Cache;
+use plugin_sdk::connector::{HttpClient, HttpFailure, HttpMethod, HttpRequest, HttpResponse};
+use plugin_sdk::{Clock, ConnectionId, MerchantId, PaymentId};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use store::{LogWriter, NewExchange};
+use ulid::Ulid;
+
+use crate::edge::outbound::Outbound;
+use crate::masking;
+
+/// Clients that a node keeps.
+const CLIENTS_MAX: u64 = 10_000;
+/// A client that nobody used for so long is closed.
+const CLIENT_IDLE: Duration = Duration::from_secs(600);
+/// Largest answer of a network, in bytes.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Failures in a row after which a connection is left alone …
+const FAILURES_TOLERATED: u32 = 5;
+/// … for so long; then one request tries it.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Status of an exchange that has no answer.
+const NO_STATUS: u16 = 0;
+
+/// The upstreams of all connections, as this node knows them.
+#[derive(Clone)]
+pub struct Upstreams {
+    outbound: Outbound,
+    log: LogWriter,
+    clock: Arc<dyn Clock>,
+    clients: Cache<(ConnectionId, DateTime<Utc>), Arc<Upstream>>,
+}
+
+/// One connection's upstream.
+struct Upstream {
+    client: reqwest::Client,
+    health: Mutex<Health>,
+}
+
+/// How the last requests went.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Health {
+    pub answered: u64,
+    pub failed: u64,
+    failures_in_a_row: u32,
+    not_before: Option<Instant>,
+}
+
+/// Whose request it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender {
+    pub merchant: MerchantId,
+    pub connection: ConnectionId,
+    /// When the connection last changed: a changed one gets a new client.
+    pub changed_at: DateTime<Utc>,
+    pub payment: Option<PaymentId>,
+}
+
+impl Upstreams {
+    #[must_use]
+    pub fn new(outbound: Outbound, log: LogWriter, clock: Arc<dyn Clock>) -> Self {
+        let clients = Cache::builder()
+            .max_capacity(CLIENTS_MAX)
+            .time_to_idle(CLIENT_IDLE)
+            .build();
+        Self {
+            outbound,
+            log,
+            clock,
+            clients,
+        }
+    }
+
+    /// The client of one connection, for one operation of it.
+    pub fn client(&self, sender: Sender) -> Result<UpstreamClient<'_>, HttpFailure> {
+        let key = (sender.connection, sender.changed_at);
+        let upstream = self.clients.try_get_with(key, || {
+            let client = self.outbound.dedicated_client()?;
+            Ok::<_, crate::edge::outbound::OutboundError>(Arc::new(Upstream {
+                client,
+                health: Mutex::default(),
+            }))
+        });
+        let upstream = upstream.map_err(|error| HttpFailure::NotSent(error.to_string()))?;
+        Ok(UpstreamClient {
+            upstreams: self,
+            upstream,
+            sender,
+        })
+    }
+}
+
+pub struct UpstreamClient<'a> {
+    upstreams: &'a Upstreams,
+    upstream: Arc<Upstream>,
+    sender: Sender,
+}
+
+#[async_trait]
+impl HttpClient for UpstreamClient<'_> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        let (at, started) = (self.upstreams.clock.now(), Instant::now());
+        let result = match self.upstream.admit() {
+            Ok(()) => {
+                let result = self.ask(&request).await;
+                self.upstream.record(&result);
+                result
+            }
+            Err(failure) => Err(failure),
+        };
+        let outcome = match &result {
+            Ok(_) => "answered",
+            Err(HttpFailure::NotSent(_)) => "not_sent",
+            Err(HttpFailure::NoAnswer(_)) => "no_answer",
+        };
+        metrics::counter!("tollgate_upstream_requests_total", "outcome" => outcome).increment(1);
+        metrics::histogram!("tollgate_upstream_seconds").record(started.elapsed().as_secs_f64());
+        let exchange = exchange(&self.sender, &request, &result, at, started.elapsed());
+        if self.upstreams.log.exchange(exchange).is_err() {
+            metrics::counter!("tollgate_exchanges_dropped_total").increment(1);
+        }
+        result
+    }
+}
+
+impl UpstreamClient<'_> {
+    async fn ask(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        let not_sent = |message: String| HttpFailure::NotSent(message);
+        let url = Url::parse(&request.url).map_err(|error| not_sent(format!("the URL is wrong: {error}")))?;
+        (self.upstreams.outbound.check(&url)).map_err(|error| not_sent(error.to_string()))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &request.headers {
+            let value = HeaderValue::from_str(value);
+            let value = value.map_err(|_| not_sent(format!("the value of header {name} cannot be sent")))?;
+            headers.append(HeaderName::from_static(name), value);
+        }
+        let asked = (self.upstream.client)
+            .request(method(request.method), url)
+            .headers(headers)
+            .body(request.body.clone())
+            .timeout(request.timeout);
+        let answer = asked.send().await.map_err(|error| failure(&error))?;
+        let status = answer.status().as_u16();
+        let headers = answer.headers().iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        });
+        let headers = headers.collect();
+        Ok(HttpResponse {
+            status,
+            headers,
+            body: whole_body(answer).await?,
+        })
+    }
+}
+
+async fn whole_body(mut answer: reqwest::Response) -> Result<Vec<u8>, HttpFailure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(HttpFailure::NoAnswer(format!(
+                "the answer is longer than {ANSWER_BYTES_MAX} bytes"
+            )));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Only what failed before there was a connection is known not to have been sent.
+fn failure(error: &reqwest::Error) -> HttpFailure {
+    let message = crate::edge::outbound::cause(error);
+    if error.is_connect() || error.is_builder() {
+        HttpFailure::NotSent(message)
+    } else {
+        HttpFailure::NoAnswer(message)
+    }
+}
+
+const fn method(method: HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+    }
+}
+
+impl Upstream {
+    /// A network that fails again and again is not asked for a while: its callers fail over at once.
+    fn admit(&self) -> Result<(), HttpFailure> {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match health.not_before {
+            Some(not_before) if now < not_before => Err(HttpFailure::NotSent(
+                "the network failed too often lately; it is left alone for a moment".to_owned(),
+            )),
+            Some(_) => {
+                // One tries; who comes meanwhile waits for what becomes of it.
+                health.not_before = Some(now + PAUSE);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn record(&self, result: &Result<HttpResponse, HttpFailure>) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if result.as_ref().is_ok_and(|answer| answer.status < 500) {
+            health.answered += 1;
+            health.failures_in_a_row = 0;
+            health.not_before = None;
+            return;
+        }
+        health.failed += 1;
+        health.failures_in_a_row = health.failures_in_a_row.saturating_add(1);
+        if health.failures_in_a_row >= FAILURES_TOLERATED {
+            health.not_before = Some(Instant::now() + PAUSE);
+        }
+    }
+}
+
+fn exchange(
+    sender: &Sender,
+    request: &HttpRequest,
+    result: &Result<HttpResponse, HttpFailure>,
+    at: DateTime<Utc>,
+    took: Duration,
+) -> NewExchange {
+    let names = request.sensitive;
+    let (status, response_body) = match result {
+        Ok(answer) => (answer.status, masking::named(&answer.body, names)),
+        Err(failure) => (NO_STATUS, failure.to_string()),
+    };
+    let headers = request.headers.iter().map(|(name, value)| {
+        let hidden = masking::is_secret_header(name) || names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let value = if hidden {
+            masking::MASK.to_owned()
+        } else {
+            masking::text(value)
+        };
+        ((*name).to_owned(), value)
+    });
+    NewExchange {
+        request_id: Ulid::generate().to_string(),
+        merchant_id: Some(sender.merchant),
+        connection_id: Some(sender.connection),
+        payment_id: sender.payment,
+        direction: "out",
+        peer: Url::parse(&request.url)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned))
+            .unwrap_or_default(),
+        method: request.method.as_str().to_owned(),
+        url: masking::named_url(&request.url, names),
+        request_headers: headers.collect::<BTreeMap<_, _>>(),
+        request_body: masking::named(&request.body, names),
+        status,
+        response_body,
+        duration_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
+        created_at: at,
+    }
+}
