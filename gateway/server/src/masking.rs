@@ -168,6 +168,13 @@ fn push_number(output: &mut String, number: &str) {
     }));
 }
 
+/// Whether a text is a whole card number and nothing else.
+#[must_use]
+pub fn is_card_number(text: &str) -> bool {
+    let digits = text.as_bytes();
+    PAN_LENGTHS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) && passes_luhn(digits)
+}
+
 fn passes_luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()

@@ -16,13 +16,17 @@ use store::{LogWriter, PaymentLookup, PaymentWriter, Store};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
 use crate::access::sealing::{Sealer, SealingError};
+use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};
 use crate::edge::guard::Guard;
 use crate::edge::outbound::{Outbound, OutboundError};
+use crate::edge::upstream::Upstreams;
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
+use crate::payments::orders::{Orders, Parts as OrderParts};
 use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts};
 use crate::plugins::Plugins;
 use crate::rulebook::Rulebook;
@@ -204,6 +208,32 @@ impl Node {
         let (import_queue, jobs) = mpsc::channel(IMPORTS_WAITING_MAX);
         workers.extend(start_list_workers(&core, &imports, jobs, &stopped));
 
+        let orders = Orders::new(OrderParts {
+            store: core.store.clone(),
+            directory: directory.clone(),
+            upstreams: Upstreams::new(
+                Outbound::new(settings.connectors.allow_networks.clone())?,
+                log.clone(),
+                Arc::clone(&core.clock),
+            ),
+            engine: core.engine.clone(),
+            hosts: hosts.clone(),
+            log: log.clone(),
+            decisions_kept: settings.rules.decisions_kept,
+            sealer: Arc::clone(&core.sealer),
+            clock: Arc::clone(&core.clock),
+            new_deliveries: Arc::clone(&new_deliveries),
+            public_url: settings.public.url.clone(),
+        });
+        workers.push(start_recovery(&orders, &stopped));
+        let keys = ApiKeys::new(core.store.clone(), Arc::clone(&core.clock));
+        let merchant_api = Data::new(MerchantApi {
+            store: core.store.clone(),
+            directory: directory.clone(),
+            orders: orders.clone(),
+            keys: keys.clone(),
+            clock: Arc::clone(&core.clock),
+        });
         let status = Data::new(status::Status {
             store: core.store.clone(),
             writer: writer.clone(),
@@ -219,6 +249,7 @@ impl Node {
             lookups: lists,
             rulebook: core.rulebook.clone(),
             hosts: hosts.clone(),
+            keys,
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
             bootstrap,
@@ -241,6 +272,7 @@ impl Node {
                 new_deliveries,
                 answer_timeout: Duration::from_millis(settings.payments.answer_timeout_ms),
             }),
+            orders,
             directory,
             guard: Guard::default(),
             log: log.clone(),
@@ -250,7 +282,7 @@ impl Node {
             body_timeout: Duration::from_millis(settings.public.body_timeout_ms),
             default_connection: extras.default_connection,
         });
-        let (public, public_server) = listen_public(settings, network)?;
+        let (public, public_server) = listen_public(settings, network, merchant_api)?;
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
         let servers = vec![public_server, admin_server];
         Ok(Self {
@@ -344,23 +376,45 @@ fn start_list_workers(
     ]
 }
 
+/// Recovery runs rules, whose machines stay on their thread: it gets one of its own.
+fn start_recovery(orders: &Orders, stopped: &watch::Receiver<bool>) -> JoinHandle<()> {
+    let (orders, stopped) = (orders.clone(), stopped.clone());
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(orders.recover(stopped)))
+}
+
 type Listening = (SocketAddr, (ServerHandle, JoinHandle<std::io::Result<()>>));
 
-fn listen_public(settings: &Settings, network: Data<network::Network>) -> Result<Listening, NodeError> {
+fn listen_public(
+    settings: &Settings,
+    network: Data<network::Network>,
+    merchant_api: Data<MerchantApi>,
+) -> Result<Listening, NodeError> {
+    let body_bytes_max = settings.public.body_bytes_max;
     let public = &settings.public;
     let workers = if public.workers == 0 {
         num_cores()
     } else {
         public.workers
     };
-    let server = HttpServer::new(move || App::new().app_data(network.clone()).configure(network::configure))
-        .workers(workers)
-        .client_request_timeout(Duration::from_millis(public.head_timeout_ms))
-        .keep_alive(KeepAlive::Timeout(Duration::from_secs(public.keep_alive_s)))
-        .max_connections((public.connections_max / workers).max(1))
-        .backlog(BACKLOG)
-        .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
-        .disable_signals();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(network.clone())
+            .app_data(merchant_api.clone())
+            .app_data(web::PayloadConfig::default().limit(body_bytes_max))
+            .app_data(
+                web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()),
+            )
+            .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("this path").into()))
+            .configure(network::configure)
+    })
+    .workers(workers)
+    .client_request_timeout(Duration::from_millis(public.head_timeout_ms))
+    .keep_alive(KeepAlive::Timeout(Duration::from_secs(public.keep_alive_s)))
+    .max_connections((public.connections_max / workers).max(1))
+    .backlog(BACKLOG)
+    .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
+    .disable_signals();
     let listen_error = |error| NodeError::Listen {
         address: public.listen.clone(),
         error,

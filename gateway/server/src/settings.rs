@@ -58,6 +58,7 @@ pub struct Settings {
     pub lists: ListSettings,
     pub exchanges: ExchangeSettings,
     pub webhooks: WebhookSettings,
+    pub connectors: ConnectorSettings,
     pub log: LogSettings,
 }
 
@@ -65,6 +66,8 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct PublicSettings {
     pub listen: String,
+    #[serde(deserialize_with = "given")]
+    pub url: Option<String>,
     pub workers: usize,
     #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<IpNet>,
@@ -73,6 +76,13 @@ pub struct PublicSettings {
     pub body_timeout_ms: u64,
     pub keep_alive_s: u64,
     pub connections_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectorSettings {
+    #[serde(deserialize_with = "list")]
+    pub allow_networks: Vec<IpNet>,
 }
 
 #[derive(Deserialize)]
@@ -332,6 +342,12 @@ fn read_secret_file(key: &'static str, path: &str) -> Result<SecretString, Setti
         "" => Err(wrong("is empty".to_owned())),
         secret => Ok(secret.into()),
     }
+}
+
+/// Empty text means "not set".
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
 /// A list from a file, or one text with commas from the environment.

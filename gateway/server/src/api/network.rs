@@ -9,25 +9,31 @@ use actix_web::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, He
 use actix_web::web::{Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use ipnet::IpNet;
+use plugin_sdk::connector::{NotificationError, NotificationRequest};
 use plugin_sdk::{Clock, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, RawAnswer, RawRequest, Reason};
 use store::{LogWriter, NewExchange};
 use tracing::Instrument;
 
 use crate::access::passwords;
+use crate::api::merchant;
 use crate::api::problem::Problem;
 use crate::edge::body::{self, BodyLimits};
 use crate::edge::guard::{Guard, Refused};
 use crate::edge::peer;
 use crate::edge::recorder::Recorder;
+use crate::payments::orders::{Orders, Refusal};
 use crate::payments::{Acceptance, Answered, Call, Envelope};
 use crate::tenancy::{BoundConnection, BoundTenant, Directory};
 
+/// Headers of a notification that its plugin sees.
+const HEADERS_MAX: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the handlers need; one for each node.
 pub struct Network {
     pub directory: Directory,
     pub acceptance: Acceptance,
+    pub orders: Orders,
     pub guard: Guard,
     pub log: LogWriter,
     pub clock: Arc<dyn Clock>,
@@ -42,6 +48,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .route("/in/{merchant}/{connection}", web::route().to(by_path))
         .route("/payment", web::route().to(by_login))
+        .configure(merchant::configure)
         .default_service(web::route().to(nowhere));
 }
 
@@ -133,6 +140,11 @@ impl Network {
         tenant: &BoundTenant,
         connection: &Arc<BoundConnection>,
     ) -> HttpResponse {
+        if connection.outbound().is_some() {
+            return self
+                .serve_notification(request, payload, recorder, tenant, connection)
+                .await;
+        }
         let Some(protocol) = connection.inbound() else {
             return self.refuse(
                 recorder,
@@ -150,11 +162,7 @@ impl Network {
                 .insert(ALLOW, HeaderValue::from_static("GET, POST"));
             return response;
         }
-        let limits = BodyLimits {
-            bytes_max: self.body_bytes_max,
-            timeout: self.body_timeout,
-        };
-        let body = match body::read(payload, limits).await {
+        let body = match body::read(payload, self.body_limits()).await {
             Ok(body) => body,
             Err(error) => return self.refuse(recorder, &error.into()),
         };
@@ -170,6 +178,74 @@ impl Network {
         };
         self.answer(recorder, tenant, connection, protocol, &protocol.parse(&raw))
             .await
+    }
+
+    fn body_limits(&self) -> BodyLimits {
+        BodyLimits {
+            bytes_max: self.body_bytes_max,
+            timeout: self.body_timeout,
+        }
+    }
+
+    /// A network that we call tells something by itself. It is acknowledged once what it told is stored.
+    async fn serve_notification(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        recorder: &mut Recorder,
+        tenant: &BoundTenant,
+        connection: &Arc<BoundConnection>,
+    ) -> HttpResponse {
+        let subnets = connection
+            .outbound()
+            .map_or(&[][..], |outbound| outbound.notification_subnets());
+        let address = peer::address(request, &self.trusted_proxies);
+        if !subnets.is_empty() && !subnets.iter().any(|subnet| subnet.contains(&address)) {
+            metrics::counter!("tollgate_refused_total", "guard" => "address").increment(1);
+            return self.refuse(recorder, &Problem::forbidden_address());
+        }
+        let body = match body::read(payload, self.body_limits()).await {
+            Ok(body) => body,
+            Err(error) => return self.refuse(recorder, &error.into()),
+        };
+        recorder.body(&body);
+        let headers = request.headers().iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        });
+        let headers: Vec<_> = headers.take(HEADERS_MAX).collect();
+        let told = NotificationRequest {
+            method: request.method().as_str(),
+            query: request.query_string(),
+            headers: &headers,
+            body: &body,
+        };
+        let (answer, payment) = match self.orders.notified(tenant, connection, &told).await {
+            Ok(notified) => (notified.answer, notified.payment),
+            Err(Refusal::Notification(NotificationError::Forged(answer))) => {
+                metrics::counter!("tollgate_refused_total", "guard" => "signature").increment(1);
+                (answer, None)
+            }
+            Err(Refusal::Notification(NotificationError::Malformed { message, answer })) => {
+                tracing::info!(connection = %connection.row.id, message, "a notification cannot be read");
+                (answer, None)
+            }
+            Err(Refusal::Notification(NotificationError::NotSupported)) => {
+                return self.refuse(recorder, &Problem::not_found("a receiver of notifications here"));
+            }
+            Err(Refusal::Order(error)) => {
+                tracing::warn!(connection = %connection.row.id, %error, "a notification is not acknowledged yet");
+                return self.refuse(recorder, &Problem::unavailable("it could not be stored; send it again"));
+            }
+        };
+        if self
+            .log
+            .exchange(recorder.exchange(answer.status, &answer.body, payment))
+            .is_err()
+        {
+            metrics::counter!("tollgate_exchanges_dropped_total").increment(1);
+        }
+        response(&recorder.request_id, answer)
     }
 
     async fn admit(

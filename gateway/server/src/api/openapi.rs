@@ -5,14 +5,15 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, webhooks,
+    api_keys, connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, webhooks,
 };
+use crate::api::merchant as v1;
 
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "Tollgate admin REST",
-        description = "What operators do. All of it needs a bearer token."
+        title = "Tollgate REST",
+        description = "`/admin/v1` is what operators do, with the operator's token. `/v1` is what merchants' systems do, with an API key."
     ),
     paths(
         merchants::create_merchant,
@@ -26,6 +27,9 @@ use crate::api::admin::{
         connections::get_connection,
         connections::change_connection,
         connections::delete_connection,
+        api_keys::create_api_key,
+        api_keys::list_api_keys,
+        api_keys::revoke_api_key,
         rules::get_rules,
         rules::publish_rules,
         rules::unpublish_rules,
@@ -80,6 +84,29 @@ use crate::api::admin::{
         lists::get_quota,
         lists::set_quota,
         lists::reset_quota,
+        v1::payments::create_payment,
+        v1::payments::list_payments,
+        v1::payments::get_payment,
+        v1::payments::capture_payment,
+        v1::payments::reverse_payment,
+        v1::payments::refund_payment,
+        v1::payments::list_refunds,
+        v1::payments::finish_payment,
+        v1::payments::refresh_payment,
+        v1::payouts::create_payout,
+        v1::tokens::list_tokens,
+        v1::tokens::delete_token,
+        v1::events::list_events,
+        v1::accounts::list_connections,
+        v1::accounts::get_balances,
+        v1::accounts::get_history,
+        v1::accounts::get_statistics,
+        v1::accounts::get_receipt,
+        v1::accounts::make_quote,
+        v1::cards::list_cards,
+        v1::cards::issue_card,
+        v1::cards::get_requisites,
+        v1::cards::change_card,
     )
 )]
 struct Description;

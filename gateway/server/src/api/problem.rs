@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
+use plugin_sdk::connector::ConnectorError;
 use serde::Serialize;
 use serde_json::Value;
 use store::{ListError, StoreError};
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::edge::body::BodyError;
 use crate::lists::ListRefusal;
+use crate::payments::orders::OrderError;
 use crate::rulebook::RulebookError;
 use crate::tenancy::OnboardingError;
 
@@ -81,6 +83,27 @@ impl Problem {
             "unauthorized",
             "Who you are is not known",
             detail,
+        )
+    }
+
+    #[must_use]
+    pub fn unknown_key() -> Self {
+        let detail = "send 'Authorization: Bearer' with an API key of the merchant that is neither expired nor revoked";
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "Who you are is not known",
+            detail,
+        )
+    }
+
+    #[must_use]
+    pub fn scope_missing(scope: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "scope_missing",
+            "This key may not do that",
+            format!("the API key has no scope {scope}; use one that has"),
         )
     }
 
@@ -160,7 +183,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
-        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE || self.code == "idempotency_key_in_flight" {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
         }
         response.body(serde_json::to_string(self).unwrap_or_default())
@@ -194,6 +217,61 @@ impl From<OnboardingError> for Problem {
                 Self::internal("a secret could not be sealed; the log says more")
             }
         }
+    }
+}
+
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        let detail = error.to_string();
+        let unprocessable = |code, title| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail.clone());
+        let conflict = |code, title| Self::new(StatusCode::CONFLICT, code, title, detail.clone());
+        match error {
+            OrderError::Field { field, .. } => Self::invalid(field, detail),
+            OrderError::Money(_) => Self::invalid("amount", detail),
+            OrderError::NoRoute(_) => unprocessable("no_route", "No connection takes it"),
+            OrderError::RefusedByRules { .. } => unprocessable("refused_by_rules", "The merchant's rules refuse it"),
+            OrderError::WrongState { .. } => conflict("wrong_state", "The payment's state does not allow it"),
+            OrderError::ConnectionGone => conflict("connection_gone", "Its connection cannot be used"),
+            OrderError::KeyReused => conflict("idempotency_key_reused", "The key belongs to another request"),
+            OrderError::KeyInFlight => conflict("idempotency_key_in_flight", "The first request is still at work"),
+            OrderError::RulesLater | OrderError::Overtaken => Self::unavailable(detail),
+            OrderError::Connector(error) => error.into(),
+            OrderError::Store(error) => error.into(),
+            OrderError::Sealing(error) => {
+                tracing::error!(%error, "a secret could not be sealed or opened");
+                Self::internal("a secret could not be sealed or opened; the log says more")
+            }
+        }
+    }
+}
+
+/// Of questions that change nothing here: what a network said of a payment is in the payment.
+impl From<ConnectorError> for Problem {
+    fn from(error: ConnectorError) -> Self {
+        let detail = error.to_string();
+        let (status, code, title) = match error {
+            ConnectorError::Declined(_) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "network_declined",
+                "The network declines it",
+            ),
+            ConnectorError::Invalid(_) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "network_refused",
+                "The network does not take this request",
+            ),
+            ConnectorError::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "network_unavailable",
+                "The network cannot be reached",
+            ),
+            ConnectorError::Uncertain(_) => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "network_uncertain",
+                "The network did not answer",
+            ),
+        };
+        Self::new(status, code, title, detail)
     }
 }
 

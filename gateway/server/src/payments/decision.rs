@@ -1,5 +1,7 @@
 //! Asking the merchant's rules.
 
+mod route;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use crate::payments::failures::Failures;
 use crate::payments::host::Hosts;
 use crate::payments::record::{self, DecisionRecord, DecisionsKept};
 use crate::tenancy::{BoundConnection, BoundRevision, BoundTenant, OnBrokenRule};
+
+pub use route::{Routed, Routing};
 
 /// A payment is not committed before its event was looked at, so an `event` handler gets this long at most.
 const EVENT_TIME_MAX: Duration = Duration::from_millis(500);

@@ -9,6 +9,7 @@ mod failures;
 mod host;
 mod lookups;
 pub mod machine;
+pub mod orders;
 mod record;
 mod repeat;
 pub mod velocity;

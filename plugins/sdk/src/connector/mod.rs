@@ -72,6 +72,33 @@ pub enum Capability {
     VirtualCards,
 }
 
+impl Capability {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HostedPage => "hosted_page",
+            Self::Card => "card",
+            Self::Token => "token",
+            Self::DeviceWallet => "device_wallet",
+            Self::Qr => "qr",
+            Self::ManualCapture => "manual_capture",
+            Self::PartialCapture => "partial_capture",
+            Self::Reversal => "reversal",
+            Self::PartialReversal => "partial_reversal",
+            Self::Refund => "refund",
+            Self::PartialRefund => "partial_refund",
+            Self::Payout => "payout",
+            Self::SaveMethod => "save_method",
+            Self::Receipt => "receipt",
+            Self::Split => "split",
+            Self::Balance => "balance",
+            Self::History => "history",
+            Self::Statistics => "statistics",
+            Self::VirtualCards => "virtual_cards",
+        }
+    }
+}
+
 /// The protocol as one connection speaks it. Methods that a plugin lacks answer [`ConnectorError::unsupported`]; its
 /// capabilities say so beforehand.
 ///

@@ -1,5 +1,6 @@
 //! The admin REST, `/admin/v1`: everything that operators do.
 
+pub mod api_keys;
 pub mod connections;
 pub mod decisions;
 pub mod ledger;
@@ -27,6 +28,7 @@ use store::{Cursor, Merchant, Page, Store};
 use tokio::sync::{Notify, mpsc};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
 use crate::api::problem::Problem;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
@@ -49,6 +51,7 @@ pub struct Admin {
     pub lookups: Lists,
     pub rulebook: Rulebook,
     pub hosts: Hosts,
+    pub keys: ApiKeys,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
     pub bootstrap: Option<BootstrapToken>,
@@ -61,6 +64,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .wrap(from_fn(require_operator))
             .configure(merchants::configure)
             .configure(connections::configure)
+            .configure(api_keys::configure)
             .configure(rules::configure)
             .configure(revisions::configure)
             .configure(decisions::configure)

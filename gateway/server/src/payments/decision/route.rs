@@ -1,0 +1,171 @@
+//! Asking where a payment goes, and what leaves of an event about it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use plugin_sdk::{ConnectionId, DecisionId, Reason};
+use rules::{CallContext, Event, Handler, Input, Outcome, Payment, Surroundings};
+use store::{NewDecision, NewEvent};
+
+use super::{DecisionRecord, EVENT_TIME_MAX, Rules, annotate, broken, not_compiled, seed};
+use crate::payments::account::Verdict;
+use crate::tenancy::{BoundRevision, BoundTenant};
+
+/// Where the rules send a payment.
+pub enum Routing {
+    /// The merchant has no `route`.
+    Unsaid,
+    /// Names of connections in the order in which they are tried.
+    To(Vec<String>),
+    Refused {
+        reason: Reason,
+        comment: Option<String>,
+    },
+    /// The rule could not say, or said "later".
+    Later,
+}
+
+/// What was decided, with the record of it.
+pub struct Routed {
+    pub routing: Routing,
+    pub revision: Option<i32>,
+    decision: Option<DecisionRecord>,
+}
+
+impl Rules {
+    /// Which connection takes this payment, and what to fall back to?
+    pub async fn route(&self, tenant: &BoundTenant, payment: Payment, now: DateTime<Utc>) -> Routed {
+        let unsaid = Routed {
+            routing: Routing::Unsaid,
+            revision: None,
+            decision: None,
+        };
+        let Some(revision) = &tenant.rules.published else {
+            return unsaid;
+        };
+        if !revision.may_have(Handler::Route) {
+            return unsaid;
+        }
+        let key = payment.id.clone().unwrap_or_default();
+        let account = payment.account.clone().unwrap_or_default();
+        let context = CallContext {
+            now,
+            seed: seed(&[&key, "", &account]),
+        };
+        let made = self.ask(tenant, revision, Input::Route(payment), context, None).await;
+        let routing = match made.decision.outcome.clone() {
+            Outcome::NoHandler => return unsaid,
+            Outcome::Route { connection, fallbacks } => {
+                Routing::To(std::iter::once(connection).chain(fallbacks).collect())
+            }
+            Outcome::Reject { reason, comment } => Routing::Refused { reason, comment },
+            Outcome::RetryLater { .. } => Routing::Later,
+            // A broken route never routes; only what it means for the caller is the operator's to say.
+            outcome => match broken(&outcome, tenant.rules.settings.on_broken_rule) {
+                Verdict::Refused(refusal) if refusal.reason.is_final() => Routing::Refused {
+                    reason: refusal.reason,
+                    comment: None,
+                },
+                Verdict::Refused(_) | Verdict::Accepted { .. } => Routing::Later,
+            },
+        };
+        Routed {
+            routing,
+            revision: Some(revision.number),
+            decision: Some(made),
+        }
+    }
+
+    /// The row of a routing that is to be stored with its payment.
+    pub fn kept_route(&self, tenant: &BoundTenant, connection: ConnectionId, routed: Routed) -> Option<NewDecision> {
+        let record = routed
+            .decision
+            .filter(|_| self.kept != crate::payments::DecisionsKept::None)?;
+        let decision = &record.decision;
+        let account = match record.input.as_ref() {
+            Input::Route(payment) => payment.account.clone(),
+            _ => None,
+        };
+        Some(NewDecision {
+            id: DecisionId::generate(),
+            merchant_id: tenant.merchant.id,
+            connection_id: connection,
+            payment_id: None,
+            revision: routed.revision.unwrap_or_default(),
+            handler: Handler::Route.as_str(),
+            command: "create",
+            account: account.unwrap_or_default(),
+            outcome: decision.outcome.as_str(),
+            reason: None,
+            steps: decision.steps,
+            duration_us: u64::try_from(decision.duration.as_micros()).unwrap_or(u64::MAX),
+            created_at: record.context.now,
+            record: Arc::new(record),
+        })
+    }
+
+    /// Lets the script drop or annotate the deliveries of an event about an order. One that fails changes nothing.
+    pub async fn shape_order_event(&self, tenant: &BoundTenant, event: &mut NewEvent, view: Payment) {
+        let Some(revision) = &tenant.rules.published else {
+            return;
+        };
+        if event.deliveries.is_empty() || !revision.may_have(Handler::Event) {
+            return;
+        }
+        let id = event.id.to_string();
+        let context = CallContext {
+            now: event.created_at,
+            seed: seed(&[&id, "", ""]),
+        };
+        let input = Input::Event(Event {
+            id: Some(id),
+            event_type: event.event_type.to_owned(),
+            payment: Some(view),
+            data: event.payload.clone(),
+            at: event.created_at,
+        });
+        let made = self.ask(tenant, revision, input, context, Some(EVENT_TIME_MAX)).await;
+        match made.decision.outcome {
+            Outcome::Drop => event.deliveries.clear(),
+            Outcome::Annotate { notes } => annotate(&mut event.payload, notes),
+            _ => {}
+        }
+    }
+
+    async fn ask(
+        &self,
+        tenant: &BoundTenant,
+        revision: &BoundRevision,
+        input: Input,
+        context: CallContext,
+        time_max: Option<std::time::Duration>,
+    ) -> DecisionRecord {
+        let (handler, input) = (input.handler(), Arc::new(input));
+        let mut limits = tenant.rules.limits;
+        limits.decision = time_max.map_or(limits.decision, |max| limits.decision.min(max));
+        let decision = match &revision.program {
+            Ok(program) => {
+                let host = self.hosts.of(tenant.merchant.id, &tenant.rules.settings.http_hosts);
+                let surroundings = Surroundings {
+                    host: &host,
+                    limits: Some(&limits),
+                    allowance: Some(&tenant.rules.allowance),
+                    breaker: Some(&revision.breaker),
+                };
+                self.engine.run(program, &input, &context, &surroundings).await
+            }
+            Err(message) => not_compiled(message),
+        };
+        match &decision.outcome {
+            Outcome::Failed(error) => self.failures.tell(tenant, revision.number, error, context.now),
+            Outcome::NoHandler => revision.remember_lacking(handler),
+            _ => {}
+        }
+        DecisionRecord {
+            input,
+            context,
+            decision,
+            masked: false,
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Payments that merchants' systems make: route, intent, the network's word, and what follows from it.
+//!
+//! Before anything is sent, the payment and its operation are stored as an intent; after the network's word they are
+//! brought up to date in one transaction with the events that tell of it and the answer that the caller gets. A crash in
+//! between leaves an operation that [`recovery`] settles by asking the network.
+
+mod accounts;
+mod create;
+mod error;
+mod notify;
+pub mod progress;
+pub mod recovery;
+mod request;
+mod settle;
+#[cfg(test)]
+mod settle_tests;
+mod steps;
+mod tokens;
+pub mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use plugin_sdk::connector::{
+    ConnectorError, Context, IssuedToken, KnownStep, NetworkFault, PaymentRef, StatusQuestion, Step,
+};
+use plugin_sdk::{Clock, EventId, MerchantId, OperationId, PaymentId, TokenId};
+use secrecy::SecretString;
+use serde_json::Value;
+use store::{
+    KeyAnswer, KeyClaim, LogWriter, NewEvent, NewPaymentToken, OrderChange, OrderOperation, OrderState, OrderWritten,
+    Store,
+};
+use tokio::sync::Notify;
+
+use crate::access::sealing::Sealer;
+use crate::edge::upstream::{Sender, UpstreamClient, Upstreams};
+use crate::events;
+use crate::payments::decision::Rules;
+use crate::payments::host::Hosts;
+use crate::payments::record::DecisionsKept;
+use crate::tenancy::{BoundConnection, BoundTenant, Directory};
+
+pub use error::OrderError;
+pub use notify::{Notified, Refusal};
+pub use request::{
+    CaptureRequest, MethodRequest, NewPaymentRequest, NewPayoutRequest, RecipientRequest, ReturnRequest,
+};
+use settle::{Settled, Settling};
+
+/// How long one operation may take, whatever its connector does. Longer than any of its requests.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(75);
+/// A change that was overtaken by another is made again this often.
+const OVERTAKEN_MAX: u32 = 8;
+
+/// Makes payments at networks. One for each node; cheap to clone.
+#[derive(Clone)]
+pub struct Orders {
+    parts: Arc<Parts>,
+    rules: Rules,
+}
+
+/// The parts that [`Orders`] is made of.
+pub struct Parts {
+    pub store: Store,
+    pub directory: Directory,
+    pub upstreams: Upstreams,
+    pub engine: rules::Engine,
+    pub hosts: Hosts,
+    pub log: LogWriter,
+    pub decisions_kept: DecisionsKept,
+    pub sealer: Arc<Sealer>,
+    pub clock: Arc<dyn Clock>,
+    /// Wakes who sends webhooks when there is a new one.
+    pub new_deliveries: Arc<Notify>,
+    /// Where networks reach our public listener; without it they cannot be told where to notify us.
+    pub public_url: Option<String>,
+}
+
+/// A request's key, with the hash of the request.
+#[derive(Debug, Clone)]
+pub struct RequestKey {
+    pub key: String,
+    pub hash: String,
+}
+
+/// What the caller is answered: of a repeat, byte for byte what the first one was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+    pub repeated: bool,
+}
+
+impl Answer {
+    fn new(status: u16, body: &Value) -> Self {
+        Self {
+            status,
+            body: body.to_string(),
+            repeated: false,
+        }
+    }
+}
+
+impl Orders {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let rules = Rules::new(
+            parts.engine.clone(),
+            parts.log.clone(),
+            parts.hosts.clone(),
+            parts.decisions_kept,
+        );
+        Self {
+            parts: Arc::new(parts),
+            rules,
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.parts.clock.now()
+    }
+
+    /// The connection that has this id, if the merchant still has it.
+    fn connection_of<'a>(tenant: &'a BoundTenant, state: &OrderState) -> Result<&'a Arc<BoundConnection>, OrderError> {
+        let id = state.order.payment.connection_id;
+        let found = tenant.connections.values().find(|connection| connection.row.id == id);
+        found.ok_or(OrderError::ConnectionGone)
+    }
+
+    fn client<'a>(
+        &'a self,
+        connection: &BoundConnection,
+        payment: Option<PaymentId>,
+    ) -> Result<UpstreamClient<'a>, ConnectorError> {
+        let sender = Sender {
+            merchant: connection.row.merchant_id,
+            connection: connection.row.id,
+            changed_at: connection.row.updated_at,
+            payment,
+        };
+        self.parts.upstreams.client(sender).map_err(ConnectorError::from)
+    }
+
+    fn context<'a>(&'a self, client: &'a UpstreamClient<'_>) -> Context<'a> {
+        Context {
+            http: client,
+            clock: self.parts.clock.as_ref(),
+        }
+    }
+
+    /// Where a connection's network sends its notifications.
+    fn notify_url(&self, tenant: &BoundTenant, connection: &BoundConnection) -> Option<String> {
+        let base = self.parts.public_url.as_deref()?.trim_end_matches('/');
+        Some(format!("{base}/in/{}/{}", tenant.merchant.slug, connection.row.slug))
+    }
+
+    /// Applies `change` to the payment as it is now, and stores what came of it with the answer to the request that
+    /// `key` names. Of two that change a payment at once the slower looks again.
+    async fn write<F>(
+        &self,
+        tenant: &BoundTenant,
+        payment: PaymentId,
+        key: Option<&RequestKey>,
+        answer_status: u16,
+        change: F,
+    ) -> Result<OrderState, OrderError>
+    where
+        F: Fn(&mut Settling) -> Result<Settled, OrderError>,
+    {
+        for _ in 0..OVERTAKEN_MAX {
+            let before = self.parts.store.order(tenant.merchant.id, payment).await?;
+            let known = before.operations.clone();
+            let mut settling = Settling::of(before, self.now())?;
+            let settled = change(&mut settling)?;
+            let after = settling.done();
+            let answer = key.map(|key| KeyAnswer {
+                merchant: tenant.merchant.id,
+                key: key.key.clone(),
+                status: answer_status,
+                body: view::payment(&after, tenant).to_string(),
+            });
+            let operations = changed_operations(&known, &after.operations);
+            if !settled.changed && operations.is_empty() && answer.is_none() {
+                return Ok(after);
+            }
+            let change = OrderChange {
+                operations,
+                events: self.events(tenant, &after, &settled).await,
+                tokens: self.new_tokens(&after, settled.tokens)?,
+                claim: None,
+                answer,
+            };
+            if self.parts.store.change_order(&after.order, change).await? == OrderWritten::Done {
+                self.parts.new_deliveries.notify_one();
+                return Ok(after);
+            }
+        }
+        Err(OrderError::Overtaken)
+    }
+
+    async fn events(&self, tenant: &BoundTenant, state: &OrderState, settled: &Settled) -> Vec<NewEvent> {
+        let mut made = Vec::with_capacity(settled.events.len());
+        for (event_type, operation) in &settled.events {
+            let mut event = NewEvent {
+                id: EventId::generate(),
+                merchant_id: tenant.merchant.id,
+                event_type,
+                payment_id: Some(state.order.payment.id),
+                payload: view::event(state, tenant, *operation),
+                created_at: self.now(),
+                deliveries: events::deliveries_for(&tenant.endpoints, event_type),
+            };
+            let seen = view::for_rules(state, tenant);
+            self.rules.shape_order_event(tenant, &mut event, seen).await;
+            made.push(event);
+        }
+        made
+    }
+
+    fn new_tokens(&self, state: &OrderState, issued: Vec<IssuedToken>) -> Result<Vec<NewPaymentToken>, OrderError> {
+        let payment = &state.order.payment;
+        let sealed = issued.into_iter().map(|issued| {
+            let secret = SecretString::from(issued.token.expose());
+            Ok(NewPaymentToken {
+                id: TokenId::generate(),
+                merchant_id: payment.merchant_id,
+                connection_id: payment.connection_id,
+                customer: issued.customer,
+                token_sealed: self.parts.sealer.seal(&token_place(payment.merchant_id), &secret)?,
+                masked_pan: issued.masked_pan,
+                expires_at: issued.expires_at,
+                payment_id: Some(payment.id),
+                created_at: self.now(),
+            })
+        });
+        sealed.collect()
+    }
+}
+
+/// Where tokens of a merchant's payers belong.
+fn token_place(merchant: MerchantId) -> String {
+    format!("payment_token/{merchant}")
+}
+
+/// Operations that are new or differ from what was read.
+fn changed_operations(before: &[OrderOperation], after: &[OrderOperation]) -> Vec<OrderOperation> {
+    let changed = after.iter().filter(|operation| !before.contains(operation));
+    changed.cloned().collect()
+}
+
+fn claim(merchant: MerchantId, key: &RequestKey, now: DateTime<Utc>) -> KeyClaim {
+    KeyClaim {
+        merchant,
+        key: key.key.clone(),
+        request_hash: key.hash.clone(),
+        payment: None,
+        operation: None,
+        lease_until: now + OPERATION_TIMEOUT,
+        now,
+    }
+}
+
+/// What a connector needs to know of a payment.
+fn payment_ref(state: &OrderState) -> Result<PaymentRef, OrderError> {
+    let order = &state.order;
+    let amounts = settle::amounts(state);
+    let progress: progress::Progress = progress::read(&order.progress)?;
+    Ok(PaymentRef {
+        id: order.payment.id,
+        number: u64::try_from(order.payment.number).unwrap_or_default(),
+        network_id: order.network_id.clone(),
+        amount: order.payment.amount,
+        capturable: amounts.capturable()?,
+        refundable: amounts.refundable()?,
+        created_at: order.payment.created_at,
+        kept: progress.kept,
+    })
+}
+
+fn step_of(operation: &OrderOperation) -> Step {
+    Step {
+        operation: operation.id,
+        number: u64::try_from(operation.number).unwrap_or_default(),
+        at: operation.created_at,
+    }
+}
+
+/// The question what became of a payment, with the steps that its present connection made.
+fn status_question(state: &OrderState) -> Result<StatusQuestion, OrderError> {
+    let connection = state.order.payment.connection_id;
+    let steps = state
+        .operations
+        .iter()
+        .filter(|operation| operation.connection_id == connection);
+    Ok(StatusQuestion {
+        payment: payment_ref(state)?,
+        steps: steps
+            .map(|operation| KnownStep {
+                step: step_of(operation),
+                kind: operation.kind,
+                amount: operation.amount,
+                network_id: operation.network_id.clone(),
+                is_final: operation.status.is_final(),
+            })
+            .collect(),
+    })
+}
+
+/// Whatever a connector does, its operation ends in time; what became of it is then not known.
+async fn in_time<T>(work: impl Future<Output = Result<T, ConnectorError>>) -> Result<T, ConnectorError> {
+    match tokio::time::timeout(OPERATION_TIMEOUT, work).await {
+        Ok(done) => done,
+        Err(_) => Err(ConnectorError::Uncertain(NetworkFault::new(format!(
+            "the network did not answer within {} s",
+            OPERATION_TIMEOUT.as_secs()
+        )))),
+    }
+}
+
+/// A new operation's row, due to be looked after should this node not live to see its end.
+fn intent(
+    kind: plugin_sdk::connector::StepKind,
+    connection: &BoundConnection,
+    number: i64,
+    amount: plugin_sdk::Money,
+    now: DateTime<Utc>,
+) -> OrderOperation {
+    OrderOperation {
+        id: OperationId::generate(),
+        kind,
+        status: store::OperationStatus::Pending,
+        connection_id: connection.row.id,
+        number,
+        amount,
+        network_id: None,
+        fault: None,
+        rule_revision: None,
+        tries: 0,
+        check_at: Some(now + chrono::Duration::from_std(OPERATION_TIMEOUT).unwrap_or_default()),
+        created_at: now,
+        updated_at: now,
+    }
+}
