@@ -12,6 +12,7 @@ pub mod node;
 pub mod payments;
 pub mod plugins;
 pub mod rulebook;
+pub mod sandbox;
 pub mod settings;
 pub mod telemetry;
 pub mod tenancy;

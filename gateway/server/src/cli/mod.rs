@@ -7,6 +7,7 @@ mod list;
 mod merchant;
 mod registry;
 mod rules;
+mod sandbox;
 mod serve;
 mod terminal;
 mod webhook;
@@ -50,6 +51,8 @@ enum Command {
     Serve,
     /// Run a gateway that needs no settings, with a merchant, a rule and a webhook inspector
     Demo(demo::Arguments),
+    /// Play the payment networks on this machine: their APIs, payment pages and notifications
+    Sandbox(sandbox::Arguments),
     /// Bring the database's schema to this version, or take it back
     Migrate {
         #[command(subcommand)]
@@ -122,6 +125,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Rules(command) => return rules::run(open().await?, command).await,
         Command::Serve => serve::run(cli.settings.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Sandbox(arguments) => sandbox::run(arguments).await,
         Command::Migrate { direction } => migrate(cli.settings, direction.unwrap_or(Migrate::Up)).await,
         Command::Keygen => {
             say(sealing::generate_master_key()?.expose_secret());
