@@ -345,6 +345,7 @@ fn start_workers(
         clock: Arc::clone(&core.clock),
         exchange_days: settings.exchanges.retention_days,
         registration_days: settings.payments.registration_retention_days,
+        key_days: settings.payments.idempotency_key_retention_days,
         decision_days: settings.rules.decision_retention_days,
         decision_rows: settings.rules.decision_rows_per_merchant,
     };

@@ -23,6 +23,8 @@ const ENVIRONMENT_PREFIX: &str = "TOLLGATE_";
 const NOT_SETTINGS: [&str; 2] = ["TOLLGATE_SETTINGS", "TOLLGATE_TERMINAL_LOGIN"];
 /// A hundred years.
 const RETENTION_DAYS_MAX: u32 = 36_500;
+/// A request may be repeated for a week, whatever else is forgotten.
+const KEY_DAYS_MIN: u32 = 7;
 /// A file that holds a secret is not longer than this, in bytes.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -112,6 +114,7 @@ pub struct PaymentSettings {
     pub answer_timeout_ms: u64,
     pub check_url_timeout_ms: u64,
     pub registration_retention_days: u32,
+    pub idempotency_key_retention_days: u32,
 }
 
 #[derive(Deserialize)]
@@ -252,6 +255,11 @@ impl Settings {
             if !(1..=RETENTION_DAYS_MAX).contains(&value) {
                 return Err(SettingsError::value(key, format!("is from 1 to {RETENTION_DAYS_MAX}")));
             }
+        }
+        let keys = self.payments.idempotency_key_retention_days;
+        if !(KEY_DAYS_MIN..=RETENTION_DAYS_MAX).contains(&keys) {
+            let message = format!("is from {KEY_DAYS_MIN} to {RETENTION_DAYS_MAX}");
+            return Err(SettingsError::value("payments.idempotency_key_retention_days", message));
         }
         let url = self.database.url()?;
         let url = url.expose_secret();

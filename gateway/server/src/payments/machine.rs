@@ -406,6 +406,53 @@ mod tests {
         assert!(walk(&[Fact::Authorized(Money::from_minor(10_000, Currency::USD))]).is_err());
     }
 
+    /// The table as a diagram: an arrow for each fact that leads from one state to another with some amounts.
+    fn diagram() -> String {
+        let mut lines = vec!["stateDiagram-v2".to_owned(), "    [*] --> created".to_owned()];
+        for from in PaymentStatus::ALL {
+            for kind in FactKind::ALL {
+                let mut reached = Vec::new();
+                for minor in [1_000, 4_000, 6_000, 10_000] {
+                    if let Ok((to, _)) = apply(rub(10_000), from, amounts(from), fact(kind, minor))
+                        && !reached.contains(&to)
+                    {
+                        reached.push(to);
+                    }
+                }
+                for to in reached {
+                    let (from, to) = (from.as_str(), to.as_str());
+                    let label = if from == to {
+                        format!("{} (a part)", kind.as_str())
+                    } else {
+                        kind.as_str().to_owned()
+                    };
+                    let opens =
+                        kind == FactKind::RequiresAction || kind == FactKind::Processing || kind == FactKind::InDoubt;
+                    if from != to || !opens {
+                        lines.push(format!("    {from} --> {to}: {label}"));
+                    }
+                }
+            }
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn the_diagram_is_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/payments.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let drawn = page
+            .split("```mermaid\n")
+            .nth(1)
+            .and_then(|rest| rest.split("\n```").next());
+        assert_eq!(
+            drawn,
+            Some(diagram().as_str()),
+            "docs/payments.md wants this diagram:\n{}",
+            diagram()
+        );
+    }
+
     proptest! {
         #[test]
         fn whatever_is_told_the_amounts_add_up(facts in prop::collection::vec((0..11_usize, 1..12_000_i64), 0..30)) {

@@ -17,6 +17,8 @@ pub struct Retention {
     pub clock: Arc<dyn Clock>,
     pub exchange_days: u32,
     pub registration_days: u32,
+    /// Keys of requests; at least a week, so that a request may be repeated for so long.
+    pub key_days: u32,
     pub decision_days: u32,
     /// Of each merchant.
     pub decision_rows: u64,
@@ -58,6 +60,8 @@ impl Retention {
                 break;
             }
         }
+        let keys_until = now - Days::days(i64::from(self.key_days));
+        while self.store.delete_keys_before(keys_until, CHUNK).await? == CHUNK {}
         let decisions = self.sweep_decisions(now).await?;
         while self.store.cancel_undeliverable().await? > 0 {}
         if deleted + registrations + decisions > 0 {

@@ -10,6 +10,7 @@ mod lists;
 mod logs;
 mod merchants;
 mod migrations;
+mod orders;
 mod payments;
 mod races;
 mod rules;
