@@ -5,11 +5,11 @@ use plugin_sdk::{
     Booking, ConnectionId, Currency, DeliveryId, EndpointId, EventId, MerchantId, Money, OperationId, PaymentId,
     PaymentKey, Reason,
 };
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 
-use crate::entities::{deliveries, operations, payments};
+use crate::entities::{deliveries, operations, orders, payments};
 use crate::merchants::read_id;
 use crate::{Cursor, DeliveryStatus, Page, Store, StoreError};
 
@@ -240,11 +240,7 @@ impl PaymentFilter {
                 .add(payments::Column::Id.eq(search))
                 .add(payments::Column::Key1.eq(search))
                 .add(payments::Column::Account.eq(search))
-                .add(Expr::cust_with_values(
-                    "payments.id IN (SELECT payment_id FROM orders WHERE orders.merchant_id = payments.merchant_id \
-                     AND (orders.order_id = $1 OR orders.network_id = $2))",
-                    [search.clone(), search.clone()],
-                ));
+                .add(payments::Column::Id.in_subquery(orders_called(search)));
             if let Ok(number) = search.parse::<i64>() {
                 any = any.add(payments::Column::Number.eq(number));
             }
@@ -252,6 +248,21 @@ impl PaymentFilter {
         }
         condition
     }
+}
+
+/// Payments whose order the merchant, or the network, calls so.
+fn orders_called(name: &str) -> SelectStatement {
+    let same_merchant = (payments::Entity, payments::Column::MerchantId);
+    Query::select()
+        .column(orders::Column::PaymentId)
+        .from(orders::Entity)
+        .and_where(Expr::col((orders::Entity, orders::Column::MerchantId)).equals(same_merchant))
+        .cond_where(
+            Condition::any()
+                .add(orders::Column::OrderId.eq(name))
+                .add(orders::Column::NetworkId.eq(name)),
+        )
+        .take()
 }
 
 impl Payment {
