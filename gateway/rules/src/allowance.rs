@@ -28,7 +28,16 @@ pub struct Allowance {
     /// Nanoseconds after `born` at which all that was used is refilled.
     refilled_at: AtomicU64,
     in_flight: AtomicU32,
+    /// Nanoseconds after `born` until which calls run aside, and for how long they were sent there.
+    aside_until: AtomicU64,
+    aside_for: AtomicU64,
 }
+
+/// Own time from which on a call is long: others on the same worker would notice.
+const LONG_CALL: Duration = Duration::from_micros(500);
+/// A merchant with a long call runs aside for so long, doubled with each time that it comes back and has another.
+const ASIDE_MIN: Duration = Duration::from_secs(5);
+const ASIDE_MAX: Duration = Duration::from_secs(300);
 
 /// Why a call is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +56,8 @@ impl Allowance {
             born: Instant::now(),
             refilled_at: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
+            aside_until: AtomicU64::new(0),
+            aside_for: AtomicU64::new(0),
         }
     }
 
@@ -65,6 +76,12 @@ impl Allowance {
     #[must_use]
     pub fn is_used_up(&self) -> bool {
         self.is_used_up_at(self.elapsed())
+    }
+
+    /// Whether calls run aside for now, because one of them took long.
+    #[must_use]
+    pub fn is_aside(&self) -> bool {
+        self.runs_aside_at(self.elapsed())
     }
 
     pub(crate) fn admit(&self) -> Result<Admitted<'_>, Refused> {
@@ -89,7 +106,32 @@ impl Allowance {
         self.refilled_at.load(Ordering::Relaxed) >= now.saturating_add(SECOND_NANOS)
     }
 
+    fn runs_aside_at(&self, now: u64) -> bool {
+        now < self.aside_until.load(Ordering::Relaxed)
+    }
+
+    /// Counts stay right under a race but for which of two long calls at the same moment doubles the time.
+    fn send_aside_at(&self, now: u64) {
+        let (until, before) = (
+            self.aside_until.load(Ordering::Relaxed),
+            self.aside_for.load(Ordering::Relaxed),
+        );
+        let time = if now < until {
+            before
+        } else if now - until < nanos(ASIDE_MAX) {
+            before.saturating_mul(2)
+        } else {
+            0
+        };
+        let time = time.clamp(nanos(ASIDE_MIN), nanos(ASIDE_MAX));
+        self.aside_for.store(time, Ordering::Relaxed);
+        self.aside_until.store(now.saturating_add(time), Ordering::Relaxed);
+    }
+
     fn charge_at(&self, now: u64, own_time: Duration) {
+        if own_time >= LONG_CALL {
+            self.send_aside_at(now);
+        }
         let per_second = nanos(self.limits.cpu_per_second).max(1);
         let refill = u128::from(nanos(own_time)) * u128::from(SECOND_NANOS) / u128::from(per_second);
         let refill = u64::try_from(refill).unwrap_or(u64::MAX);
@@ -110,6 +152,10 @@ pub(crate) struct Admitted<'a> {
 }
 
 impl Admitted<'_> {
+    pub(crate) fn runs_aside(&self) -> bool {
+        self.allowance.is_aside()
+    }
+
     pub(crate) fn charge(&self, own_time: Duration) {
         self.allowance.charge_at(self.allowance.elapsed(), own_time);
     }
@@ -155,6 +201,36 @@ mod tests {
         allowance.charge_at(0, Duration::from_millis(1_000));
         assert!(allowance.is_used_up_at(3 * SECOND));
         assert!(!allowance.is_used_up_at(3 * SECOND + 1));
+    }
+
+    #[test]
+    fn a_long_call_sends_a_merchant_aside_and_the_next_time_for_longer() {
+        let allowance = Allowance::new(AllowanceLimits::default());
+        let (long, short) = (LONG_CALL, LONG_CALL / 2);
+        allowance.charge_at(0, short);
+        assert!(!allowance.runs_aside_at(1));
+        allowance.charge_at(SECOND, long);
+        assert!(allowance.runs_aside_at(6 * SECOND - 1) && !allowance.runs_aside_at(6 * SECOND));
+        // While aside, another long call only begins the time anew.
+        allowance.charge_at(5 * SECOND, long);
+        assert!(allowance.runs_aside_at(10 * SECOND - 1) && !allowance.runs_aside_at(10 * SECOND));
+        allowance.charge_at(10 * SECOND, long);
+        assert!(allowance.runs_aside_at(20 * SECOND - 1) && !allowance.runs_aside_at(20 * SECOND));
+        let behaved = 20 * SECOND + nanos(ASIDE_MAX);
+        allowance.charge_at(behaved, long);
+        assert!(!allowance.runs_aside_at(behaved + 5 * SECOND));
+    }
+
+    #[test]
+    fn no_merchant_is_aside_for_ever() {
+        let allowance = Allowance::new(AllowanceLimits::default());
+        let mut now = 0;
+        for _ in 0..40 {
+            allowance.charge_at(now, LONG_CALL);
+            now = allowance.aside_until.load(Ordering::Relaxed);
+        }
+        allowance.charge_at(now, LONG_CALL);
+        assert!(!allowance.runs_aside_at(now + nanos(ASIDE_MAX)));
     }
 
     #[test]
