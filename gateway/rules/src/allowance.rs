@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::engine::Decision;
+
 /// What one merchant's scripts may use of one node, all calls together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AllowanceLimits {
@@ -35,6 +37,10 @@ pub struct Allowance {
 
 /// Own time from which on a call is long: others on the same worker would notice.
 const LONG_CALL: Duration = Duration::from_micros(500);
+/// Own time is read off the clock, and a busy machine may halt a short call for longer than that. A call that really ran so
+/// long has taken this many steps or this much memory (bytes).
+const LONG_CALL_STEPS: u64 = 100;
+const LONG_CALL_MEMORY: u64 = 160 * 1024;
 /// A merchant with a long call runs aside for so long, doubled with each time that it comes back and has another.
 const ASIDE_MIN: Duration = Duration::from_secs(5);
 const ASIDE_MAX: Duration = Duration::from_secs(300);
@@ -129,9 +135,6 @@ impl Allowance {
     }
 
     fn charge_at(&self, now: u64, own_time: Duration) {
-        if own_time >= LONG_CALL {
-            self.send_aside_at(now);
-        }
         let per_second = nanos(self.limits.cpu_per_second).max(1);
         let refill = u128::from(nanos(own_time)) * u128::from(SECOND_NANOS) / u128::from(per_second);
         let refill = u64::try_from(refill).unwrap_or(u64::MAX);
@@ -139,6 +142,11 @@ impl Allowance {
             at.max(now).saturating_add(refill)
         });
     }
+}
+
+fn is_long(decision: &Decision) -> bool {
+    let worked = decision.steps >= LONG_CALL_STEPS || decision.memory >= LONG_CALL_MEMORY;
+    worked && decision.own_time >= LONG_CALL
 }
 
 fn nanos(time: Duration) -> u64 {
@@ -156,8 +164,12 @@ impl Admitted<'_> {
         self.allowance.is_aside()
     }
 
-    pub(crate) fn charge(&self, own_time: Duration) {
-        self.allowance.charge_at(self.allowance.elapsed(), own_time);
+    pub(crate) fn charge(&self, decision: &Decision) {
+        let now = self.allowance.elapsed();
+        if is_long(decision) {
+            self.allowance.send_aside_at(now);
+        }
+        self.allowance.charge_at(now, decision.own_time);
     }
 }
 
@@ -206,19 +218,31 @@ mod tests {
     #[test]
     fn a_long_call_sends_a_merchant_aside_and_the_next_time_for_longer() {
         let allowance = Allowance::new(AllowanceLimits::default());
-        let (long, short) = (LONG_CALL, LONG_CALL / 2);
-        allowance.charge_at(0, short);
         assert!(!allowance.runs_aside_at(1));
-        allowance.charge_at(SECOND, long);
+        allowance.send_aside_at(SECOND);
         assert!(allowance.runs_aside_at(6 * SECOND - 1) && !allowance.runs_aside_at(6 * SECOND));
         // While aside, another long call only begins the time anew.
-        allowance.charge_at(5 * SECOND, long);
+        allowance.send_aside_at(5 * SECOND);
         assert!(allowance.runs_aside_at(10 * SECOND - 1) && !allowance.runs_aside_at(10 * SECOND));
-        allowance.charge_at(10 * SECOND, long);
+        allowance.send_aside_at(10 * SECOND);
         assert!(allowance.runs_aside_at(20 * SECOND - 1) && !allowance.runs_aside_at(20 * SECOND));
         let behaved = 20 * SECOND + nanos(ASIDE_MAX);
-        allowance.charge_at(behaved, long);
+        allowance.send_aside_at(behaved);
         assert!(!allowance.runs_aside_at(behaved + 5 * SECOND));
+    }
+
+    #[test]
+    fn a_short_call_that_the_machine_halted_is_not_long() {
+        let call = |steps, memory, own_time| Decision {
+            steps,
+            memory,
+            own_time,
+            ..Decision::not_run(crate::ScriptError::new(crate::ErrorKind::Internal, ""))
+        };
+        assert!(!is_long(&call(50, 100_000, 10 * LONG_CALL)));
+        assert!(!is_long(&call(5_000, 1_000_000, LONG_CALL / 2)));
+        assert!(is_long(&call(5_000, 100_000, LONG_CALL)));
+        assert!(is_long(&call(5, 1_000_000, LONG_CALL)));
     }
 
     #[test]
@@ -226,10 +250,10 @@ mod tests {
         let allowance = Allowance::new(AllowanceLimits::default());
         let mut now = 0;
         for _ in 0..40 {
-            allowance.charge_at(now, LONG_CALL);
+            allowance.send_aside_at(now);
             now = allowance.aside_until.load(Ordering::Relaxed);
         }
-        allowance.charge_at(now, LONG_CALL);
+        allowance.send_aside_at(now);
         assert!(!allowance.runs_aside_at(now + nanos(ASIDE_MAX)));
     }
 

@@ -207,7 +207,7 @@ impl Engine {
             None => self.shared.decide(&terms).await,
         };
         if let Some(admitted) = admitted {
-            admitted.charge(decision.own_time);
+            admitted.charge(&decision);
         }
         if let Some(trial) = trial {
             trial.settle(verdict(&decision.outcome), Instant::now());

@@ -139,6 +139,33 @@ fn a_merchant_whose_calls_take_long_decides_the_same_aside() {
 }
 
 #[test]
+fn a_long_call_leaves_its_worker_to_others_but_for_the_first_time() {
+    use futures_util::FutureExt;
+
+    let engine = support::engine();
+    let long = program(
+        &engine,
+        &handler("local text = ('a'):rep(60000) for i = 1, 60 do text:upper() end return accept()"),
+    );
+    let allowance = Allowance::new(AllowanceLimits {
+        cpu_per_second: Duration::from_secs(60),
+        ..AllowanceLimits::default()
+    });
+    let around = Surroundings {
+        allowance: Some(&allowance),
+        ..Surroundings::default()
+    };
+    let (input, context) = (input(), context());
+    wait(async {
+        let at_once = engine.run(&long, &input, &context, &around).now_or_never();
+        assert!(at_once.is_some(), "it runs where it was called");
+        let mut aside = Box::pin(engine.run(&long, &input, &context, &around));
+        assert!((&mut aside).now_or_never().is_none(), "it runs elsewhere");
+        assert!(is_plain_accept(&aside.await));
+    });
+}
+
+#[test]
 fn what_waits_for_its_host_aside_is_in_nobodys_way_and_ends_when_it_is_dropped() {
     let engine = support::engine();
     let long = program(&engine, &handler(LONG));
