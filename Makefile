@@ -48,17 +48,25 @@ audit: ## Known vulnerabilities in dependencies (fetches the RustSec database fr
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-bench: ## Compare with nginx + lua, pgbench and php-fpm on this machine; writes tests/bench/RESULTS.md (10 minutes)
+BENCH := "$$CARGO_TARGET_DIR/release"
+
+bench: ## Compare with nginx + lua, pgbench and php-fpm on this machine; writes tests/bench/*.md (20 minutes)
 	@$(SETUP) bench
 	$(own_target)
 	cargo build --release --workspace --bin tollgate
-	python3 tests/bench/bench.py --tollgate "$$CARGO_TARGET_DIR/release/tollgate" --output tests/bench/RESULTS.md
+	cargo build --release -p rules --example decisions
+	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --output tests/bench/RESULTS.md
+	python3 tests/bench/decisions.py --decisions $(BENCH)/examples/decisions --output tests/bench/DECISIONS.md
+	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --output tests/bench/NEIGHBOURS.md
 
 bench-quick: ## The same, one short round, printed only: tells that it works, not how fast
 	@$(SETUP) bench
 	$(own_target)
 	cargo build --release --workspace --bin tollgate
-	python3 tests/bench/bench.py --tollgate "$$CARGO_TARGET_DIR/release/tollgate" --quick
+	cargo build --release -p rules --example decisions
+	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --quick
+	python3 tests/bench/decisions.py --decisions $(BENCH)/examples/decisions --quick
+	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --quick
 
 clean: ## Remove what was built, for all clones that share the target directory
 	cargo clean

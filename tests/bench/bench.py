@@ -145,6 +145,26 @@ def cpu_seconds(root):
     return sum(ticks for pid, ticks in spent.items() if belongs(pid)) / os.sysconf("SC_CLK_TCK")
 
 
+def own_environment():
+    """Nothing of the caller's own settings may change what is measured."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("TOLLGATE_")}
+
+
+def new_master_key(tollgate):
+    return run(tollgate, "keygen", env=own_environment()).strip()
+
+
+@contextlib.contextmanager
+def gateway(tollgate, user, log, url, settings):
+    """Our gateway on a database; gives the process, its public port and its admin port."""
+    public, admin = free_port(), free_port()
+    env = {**own_environment(), **settings, "TOLLGATE_DATABASE__URL": url,
+           "TOLLGATE_PUBLIC__LISTEN": f"127.0.0.1:{public}", "TOLLGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
+    with serving(unprivileged([tollgate, "serve"], user), log,
+                 lambda: fetch(f"http://127.0.0.1:{admin}/readyz")[0] == 200, env=env, cwd=log.parent) as process:
+        yield process, public, admin
+
+
 # HTTP
 
 
@@ -241,24 +261,18 @@ class Bench:
     @contextlib.contextmanager
     def running_tollgate(self, database):
         """Our gateway, on `postgres` or `sqlite`, with one merchant whose rule is on."""
-        public, admin = free_port(), free_port()
         url = (f"postgres://bench@127.0.0.1:{self.postgres_port}/tollgate" if database == "postgres"
                else f"sqlite://{self.directory}/tollgate.db")
-        # Nothing of the caller's own settings may change what is measured.
-        env = {key: value for key, value in os.environ.items() if not key.startswith("TOLLGATE_")}
-        self.master_key = getattr(self, "master_key", None) or run(self.tollgate, "keygen", env=env).strip()
-        env.update({
-            "TOLLGATE_DATABASE__URL": url, "TOLLGATE_MASTER_KEY": self.master_key,
-            "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN": self.token, "TOLLGATE_PUBLIC__LISTEN": f"127.0.0.1:{public}",
-            "TOLLGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}",
+        self.master_key = getattr(self, "master_key", None) or new_master_key(self.tollgate)
+        settings = {
+            "TOLLGATE_MASTER_KEY": self.master_key, "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN": self.token,
             # One merchant makes all the load, which the default allowance of a quarter of a core would stop.
             "TOLLGATE_RULES__MERCHANT_CPU_MS_PER_SECOND": "2000",
-        })
-        api = f"http://127.0.0.1:{admin}"
-        with serving(unprivileged([self.tollgate, "serve"], self.user), self.directory / f"tollgate-{database}.log",
-                     lambda: fetch(f"{api}/readyz")[0] == 200, env=env, cwd=self.directory) as process:
+        }
+        log = self.directory / f"tollgate-{database}.log"
+        with gateway(self.tollgate, self.user, log, url, settings) as (process, public, admin):
             if database not in self.provisioned:
-                self.provision(f"{api}/admin/v1/merchants")
+                self.provision(f"http://127.0.0.1:{admin}/admin/v1/merchants")
                 self.provisioned.add(database)
             expect_rule(f"http://127.0.0.1:{public}/in/bench/terminal")
             yield process, f"http://127.0.0.1:{public}/in/bench/terminal"

@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::engine::Decision;
+
 /// What one merchant's scripts may use of one node, all calls together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AllowanceLimits {
@@ -28,7 +30,20 @@ pub struct Allowance {
     /// Nanoseconds after `born` at which all that was used is refilled.
     refilled_at: AtomicU64,
     in_flight: AtomicU32,
+    /// Nanoseconds after `born` until which calls run aside, and for how long they were sent there.
+    aside_until: AtomicU64,
+    aside_for: AtomicU64,
 }
+
+/// Own time from which on a call is long: others on the same worker would notice.
+const LONG_CALL: Duration = Duration::from_micros(500);
+/// Own time is read off the clock, and a busy machine may halt a short call for longer than that. A call that really ran so
+/// long has taken this many steps or this much memory (bytes).
+const LONG_CALL_STEPS: u64 = 100;
+const LONG_CALL_MEMORY: u64 = 160 * 1024;
+/// A merchant with a long call runs aside for so long, doubled with each time that it comes back and has another.
+const ASIDE_MIN: Duration = Duration::from_secs(5);
+const ASIDE_MAX: Duration = Duration::from_secs(300);
 
 /// Why a call is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +62,8 @@ impl Allowance {
             born: Instant::now(),
             refilled_at: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
+            aside_until: AtomicU64::new(0),
+            aside_for: AtomicU64::new(0),
         }
     }
 
@@ -65,6 +82,12 @@ impl Allowance {
     #[must_use]
     pub fn is_used_up(&self) -> bool {
         self.is_used_up_at(self.elapsed())
+    }
+
+    /// Whether calls run aside for now, because one of them took long.
+    #[must_use]
+    pub fn is_aside(&self) -> bool {
+        self.runs_aside_at(self.elapsed())
     }
 
     pub(crate) fn admit(&self) -> Result<Admitted<'_>, Refused> {
@@ -89,6 +112,28 @@ impl Allowance {
         self.refilled_at.load(Ordering::Relaxed) >= now.saturating_add(SECOND_NANOS)
     }
 
+    fn runs_aside_at(&self, now: u64) -> bool {
+        now < self.aside_until.load(Ordering::Relaxed)
+    }
+
+    /// Counts stay right under a race but for which of two long calls at the same moment doubles the time.
+    fn send_aside_at(&self, now: u64) {
+        let (until, before) = (
+            self.aside_until.load(Ordering::Relaxed),
+            self.aside_for.load(Ordering::Relaxed),
+        );
+        let time = if now < until {
+            before
+        } else if now - until < nanos(ASIDE_MAX) {
+            before.saturating_mul(2)
+        } else {
+            0
+        };
+        let time = time.clamp(nanos(ASIDE_MIN), nanos(ASIDE_MAX));
+        self.aside_for.store(time, Ordering::Relaxed);
+        self.aside_until.store(now.saturating_add(time), Ordering::Relaxed);
+    }
+
     fn charge_at(&self, now: u64, own_time: Duration) {
         let per_second = nanos(self.limits.cpu_per_second).max(1);
         let refill = u128::from(nanos(own_time)) * u128::from(SECOND_NANOS) / u128::from(per_second);
@@ -97,6 +142,11 @@ impl Allowance {
             at.max(now).saturating_add(refill)
         });
     }
+}
+
+fn is_long(decision: &Decision) -> bool {
+    let worked = decision.steps >= LONG_CALL_STEPS || decision.memory >= LONG_CALL_MEMORY;
+    worked && decision.own_time >= LONG_CALL
 }
 
 fn nanos(time: Duration) -> u64 {
@@ -110,8 +160,16 @@ pub(crate) struct Admitted<'a> {
 }
 
 impl Admitted<'_> {
-    pub(crate) fn charge(&self, own_time: Duration) {
-        self.allowance.charge_at(self.allowance.elapsed(), own_time);
+    pub(crate) fn runs_aside(&self) -> bool {
+        self.allowance.is_aside()
+    }
+
+    pub(crate) fn charge(&self, decision: &Decision) {
+        let now = self.allowance.elapsed();
+        if is_long(decision) {
+            self.allowance.send_aside_at(now);
+        }
+        self.allowance.charge_at(now, decision.own_time);
     }
 }
 
@@ -155,6 +213,48 @@ mod tests {
         allowance.charge_at(0, Duration::from_millis(1_000));
         assert!(allowance.is_used_up_at(3 * SECOND));
         assert!(!allowance.is_used_up_at(3 * SECOND + 1));
+    }
+
+    #[test]
+    fn a_long_call_sends_a_merchant_aside_and_the_next_time_for_longer() {
+        let allowance = Allowance::new(AllowanceLimits::default());
+        assert!(!allowance.runs_aside_at(1));
+        allowance.send_aside_at(SECOND);
+        assert!(allowance.runs_aside_at(6 * SECOND - 1) && !allowance.runs_aside_at(6 * SECOND));
+        // While aside, another long call only begins the time anew.
+        allowance.send_aside_at(5 * SECOND);
+        assert!(allowance.runs_aside_at(10 * SECOND - 1) && !allowance.runs_aside_at(10 * SECOND));
+        allowance.send_aside_at(10 * SECOND);
+        assert!(allowance.runs_aside_at(20 * SECOND - 1) && !allowance.runs_aside_at(20 * SECOND));
+        let behaved = 20 * SECOND + nanos(ASIDE_MAX);
+        allowance.send_aside_at(behaved);
+        assert!(!allowance.runs_aside_at(behaved + 5 * SECOND));
+    }
+
+    #[test]
+    fn a_short_call_that_the_machine_halted_is_not_long() {
+        let call = |steps, memory, own_time| Decision {
+            steps,
+            memory,
+            own_time,
+            ..Decision::not_run(crate::ScriptError::new(crate::ErrorKind::Internal, ""))
+        };
+        assert!(!is_long(&call(50, 100_000, 10 * LONG_CALL)));
+        assert!(!is_long(&call(5_000, 1_000_000, LONG_CALL / 2)));
+        assert!(is_long(&call(5_000, 100_000, LONG_CALL)));
+        assert!(is_long(&call(5, 1_000_000, LONG_CALL)));
+    }
+
+    #[test]
+    fn no_merchant_is_aside_for_ever() {
+        let allowance = Allowance::new(AllowanceLimits::default());
+        let mut now = 0;
+        for _ in 0..40 {
+            allowance.send_aside_at(now);
+            now = allowance.aside_until.load(Ordering::Relaxed);
+        }
+        allowance.send_aside_at(now);
+        assert!(!allowance.runs_aside_at(now + nanos(ASIDE_MAX)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use mlua::{
 };
 
 use crate::blame;
+use crate::budget::unlimited;
 use crate::call::CallState;
 use crate::limits::{ANSWERS_PER_CALL, ROUTE_CONNECTIONS};
 use crate::outcome::Outcome;
@@ -100,7 +101,7 @@ fn answer(
     lua: &Lua,
     fits: bool,
     read: impl FnOnce(&mut Meter, &CallState) -> Result<Outcome, String>,
-) -> LuaResult<Answer> {
+) -> LuaResult<AnyUserData> {
     let refuse = |text: String| blame::error(lua, text);
     if !fits {
         return Err(refuse(String::from("too many arguments for an answer")));
@@ -113,7 +114,8 @@ fn answer(
         )));
     }
     call.answers.set(made);
-    read(&mut Meter::default(), &call).map(Answer).map_err(refuse)
+    let outcome = read(&mut Meter::default(), &call).map_err(refuse)?;
+    unlimited(lua, || lua.create_userdata(Answer(outcome)))
 }
 
 /// `route("a"):fallback("b")` is a new answer; the old one stays as it was.

@@ -42,8 +42,6 @@ pub(crate) struct CallState {
     log: RefCell<Vec<LogLine>>,
     log_dropped: Cell<u32>,
     pub(crate) answers: Cell<u32>,
-    /// Where the handler starts, for what can be blamed on no line of it.
-    pub(crate) handler_line: Cell<Option<u32>>,
     pub(crate) asked: Asked,
     /// While a script's tests are looked for: how many were found, and they themselves.
     pub(crate) collecting: Cell<Option<u32>>,
@@ -61,7 +59,6 @@ impl CallState {
             log: RefCell::default(),
             log_dropped: Cell::new(0),
             answers: Cell::new(0),
-            handler_line: Cell::new(None),
             asked: Asked::default(),
             collecting: Cell::new(None),
             cases: RefCell::default(),

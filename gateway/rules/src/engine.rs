@@ -1,11 +1,12 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mlua::Result as LuaResult;
 use serde::{Deserialize, Serialize};
 
 use crate::allowance::{Admitted, Allowance, Refused};
+use crate::aside::Aside;
 use crate::breaker::{Breaker, Trial};
 use crate::call::{CallContext, LogLine};
 use crate::coverage::Coverage;
@@ -32,6 +33,8 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
     prelude: Vec<u8>,
+    /// Started when it is first needed.
+    aside: OnceLock<Option<Aside>>,
 }
 
 /// What a call finds around it. All of it belongs to the merchant whose script runs.
@@ -142,7 +145,11 @@ impl Engine {
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
         limits.validate()?;
         let prelude = program::compiler().compile(PRELUDE)?;
-        let shared = Arc::new(Shared { limits, prelude });
+        let shared = Arc::new(Shared {
+            limits,
+            prelude,
+            aside: OnceLock::new(),
+        });
         shared.build_vm()?;
         Ok(Self { shared })
     }
@@ -170,7 +177,7 @@ impl Engine {
     }
 
     /// Asks the handler that the input is for. Needs a Tokio runtime with time; the future stays on its thread. Dropping
-    /// it abandons the call.
+    /// it abandons the call. The script itself runs on another thread while its merchant's calls take long.
     pub async fn run(
         &self,
         program: &Arc<Program>,
@@ -191,15 +198,16 @@ impl Engine {
             host: surroundings.host,
             deadline: started + surroundings.limits.unwrap_or(&self.shared.limits.call).decision,
         };
-        let called = Pool::of(&self.shared)
-            .with_vm(&self.shared, terms.limits.decision, async |vm| {
-                let call = vm.call(&terms).await;
-                decision(vm, call)
-            })
-            .await;
-        let decision = called.unwrap_or_else(Decision::not_run);
+        let aside = match &admitted {
+            Some(admitted) if admitted.runs_aside() => self.shared.aside(),
+            _ => None,
+        };
+        let decision = match aside {
+            Some(aside) => aside.run(&terms).await,
+            None => self.shared.decide(&terms).await,
+        };
         if let Some(admitted) = admitted {
-            admitted.charge(decision.own_time);
+            admitted.charge(&decision);
         }
         if let Some(trial) = trial {
             trial.settle(verdict(&decision.outcome), Instant::now());
@@ -298,6 +306,21 @@ impl fmt::Debug for Engine {
 }
 
 impl Shared {
+    /// Decides on this thread.
+    pub(crate) async fn decide(self: &Arc<Self>, terms: &Terms<'_>) -> Decision {
+        let called = Pool::of(self)
+            .with_vm(self, terms.limits.decision, async |vm| {
+                let call = vm.call(terms).await;
+                decision(vm, call)
+            })
+            .await;
+        called.unwrap_or_else(Decision::not_run)
+    }
+
+    fn aside(self: &Arc<Self>) -> Option<&Aside> {
+        self.aside.get_or_init(|| Aside::start(Arc::downgrade(self))).as_ref()
+    }
+
     pub(crate) fn build_vm(&self) -> LuaResult<Vm> {
         Vm::new(&self.limits, &self.prelude)
     }

@@ -36,12 +36,15 @@
 //!
 //! * [`CallLimits`] bound one call, an [`Allowance`] all calls of a merchant on a node, a [`Breaker`] keeps a revision that
 //!   always fails from running. All three come with the call ([`Surroundings`]).
+//! * Scripts run where they are called, on a worker of the caller's, which does nothing else meanwhile. A merchant whose calls
+//!   take long is moved to a thread for such, for a while: others do not wait behind it.
 //! * [`lint`] looks a source over without running it; [`Engine::test`] runs the tests beside a script.
 //! * [`Engine::replay`] decides again from a record, and with a traced program tells the lines; [`render_test`] makes a
 //!   test of a record.
 
 mod allowance;
 mod answer;
+mod aside;
 mod asked;
 mod blame;
 mod breaker;

@@ -2,10 +2,14 @@
 
 use std::cmp::Ordering;
 
-use mlua::{Lua, MetaMethod, Result as LuaResult, UserData, UserDataFields, UserDataMethods, UserDataRef, Value};
+use mlua::{
+    AnyUserData, Either, Lua, MetaMethod, Result as LuaResult, UserData, UserDataFields, UserDataMethods, UserDataRef,
+    Value,
+};
 use plugin_sdk::{Currency, Money};
 
 use crate::blame;
+use crate::budget::unlimited;
 use crate::fields::{key_bytes, shorten, unknown_field};
 use crate::limits::MONEY_TEXT_BYTES;
 
@@ -84,10 +88,10 @@ impl UserData for LuaMoney {
         methods.add_meta_function(MetaMethod::Concat, |lua, (left, right): (Value, Value)| {
             Ok(joined(lua, &left)? + &joined(lua, &right)?)
         });
-        methods.add_meta_function(MetaMethod::Add, |lua, pair: (Value, Value)| {
+        methods.add_meta_function(MetaMethod::Add, |lua, pair| {
             combine(lua, &pair, "+", Money::checked_add)
         });
-        methods.add_meta_function(MetaMethod::Sub, |lua, pair: (Value, Value)| {
+        methods.add_meta_function(MetaMethod::Sub, |lua, pair| {
             combine(lua, &pair, "-", Money::checked_sub)
         });
         methods.add_meta_function(MetaMethod::Lt, |lua, pair| {
@@ -139,10 +143,13 @@ impl UserData for LuaMoney {
 }
 
 /// `money("50.00 RUB")` or `money("50.00", "RUB")`.
-pub(crate) fn construct(lua: &Lua, (amount, currency): (Value, Value)) -> LuaResult<LuaMoney> {
-    parse(&amount, &currency)
-        .map(LuaMoney)
-        .map_err(|text| blame::error(lua, text))
+pub(crate) fn construct(lua: &Lua, (amount, currency): (Value, Value)) -> LuaResult<AnyUserData> {
+    let money = parse(&amount, &currency).map_err(|text| blame::error(lua, text))?;
+    made(lua, money)
+}
+
+fn made(lua: &Lua, money: Money) -> LuaResult<AnyUserData> {
+    unlimited(lua, || lua.create_userdata(LuaMoney(money)))
 }
 
 fn parse(amount: &Value, currency: &Value) -> Result<Money, String> {
@@ -163,16 +170,16 @@ fn parse(amount: &Value, currency: &Value) -> Result<Money, String> {
             "money: the text is longer than {MONEY_TEXT_BYTES} bytes; {FORM}"
         ));
     }
+    let named;
     let (digits, code) = match currency {
         Value::Nil => amount
             .split_once(' ')
-            .map(|(digits, code)| (digits.to_owned(), code.to_owned()))
             .ok_or_else(|| format!("money: '{}' names no currency; {FORM}", shorten(&amount)))?,
         Value::String(code) => {
-            let code = code
+            named = code
                 .to_str()
                 .map_err(|_| format!("money: the currency is not UTF-8; {FORM}"))?;
-            (amount.to_owned(), code.to_owned())
+            (&*amount, &*named)
         }
         other => {
             return Err(format!(
@@ -181,31 +188,33 @@ fn parse(amount: &Value, currency: &Value) -> Result<Money, String> {
             ));
         }
     };
-    let currency = Currency::from_code(&code)
-        .ok_or_else(|| format!("money: '{}' is not an ISO 4217 currency code; {FORM}", shorten(&code)))?;
-    Money::parse(&digits, currency).map_err(|error| format!("money: {error}"))
+    let currency = Currency::from_code(code)
+        .ok_or_else(|| format!("money: '{}' is not an ISO 4217 currency code; {FORM}", shorten(code)))?;
+    Money::parse(digits, currency).map_err(|error| format!("money: {error}"))
 }
 
 type Operation = fn(Money, Money) -> Result<Money, plugin_sdk::MoneyError>;
 
-fn combine(lua: &Lua, pair: &(Value, Value), sign: &str, operation: Operation) -> LuaResult<LuaMoney> {
+/// One side of an operator: money is read where it stands, without a handle.
+type Operand = Either<UserDataRef<LuaMoney>, Value>;
+
+fn combine(lua: &Lua, pair: &(Operand, Operand), sign: &str, operation: Operation) -> LuaResult<AnyUserData> {
     let (left, right) = both(lua, pair, sign)?;
-    operation(left, right)
-        .map(LuaMoney)
-        .map_err(|error| blame::error(lua, format!("money {sign} money: {error}")))
+    let result = operation(left, right).map_err(|error| blame::error(lua, format!("money {sign} money: {error}")))?;
+    made(lua, result)
 }
 
-fn compare(lua: &Lua, pair: &(Value, Value), sign: &str) -> LuaResult<Ordering> {
+fn compare(lua: &Lua, pair: &(Operand, Operand), sign: &str) -> LuaResult<Ordering> {
     let (left, right) = both(lua, pair, sign)?;
     left.compare(right)
         .map_err(|error| blame::error(lua, format!("money {sign} money: {error}")))
 }
 
-fn both(lua: &Lua, pair: &(Value, Value), sign: &str) -> LuaResult<(Money, Money)> {
-    if let (Some(left), Some(right)) = (money_of(&pair.0), money_of(&pair.1)) {
-        return Ok((left, right));
-    }
-    let stranger = if money_of(&pair.0).is_some() { &pair.1 } else { &pair.0 };
+fn both(lua: &Lua, pair: &(Operand, Operand), sign: &str) -> LuaResult<(Money, Money)> {
+    let stranger = match pair {
+        (Either::Left(left), Either::Left(right)) => return Ok((left.0, right.0)),
+        (Either::Left(_), Either::Right(stranger)) | (Either::Right(stranger), _) => stranger,
+    };
     let cure = match stranger {
         Value::Nil => "the other side is nil: is it absent from the request?",
         Value::Integer(_) | Value::Number(_) => "write the number as money, such as money(\"50.00 RUB\")",

@@ -9,6 +9,24 @@ use crate::limits::{ERROR_BYTES, OPERATORS, OPERATORS_IN_FUNCTION};
 use crate::operators;
 use crate::testing;
 
+/// Built-ins that take longer the more they are given. The compiler would call them without counting a step.
+const COUNTED_BUILTINS: &[&str] = &[
+    "tonumber",
+    "rawset",
+    "setmetatable",
+    "unpack",
+    "string.char",
+    "string.sub",
+    "table.insert",
+    "table.unpack",
+];
+
+/// Libraries that scripts do not have. The compiler knows their functions nevertheless.
+const LACKING_LIBRARIES: &[&str] = &["buffer", "integer", "vector"];
+
+/// The libraries of [`COUNTED_BUILTINS`].
+const COUNTED_LIBRARIES: &[&str] = &["string", "table"];
+
 /// The version of the API that scripts are written against; a script states it as `--!api 1`.
 pub const API_VERSION: u32 = 1;
 
@@ -62,6 +80,7 @@ const REPLACED_BUILTINS: &[&str] = &[
 /// A script that compiled. Holds no VM and may be shared between threads.
 #[derive(Debug)]
 pub struct Program {
+    /// The name behind a `=`, as Lua takes it.
     chunk: String,
     bytecode: Vec<u8>,
     traced: bool,
@@ -71,7 +90,7 @@ impl Program {
     /// The name under which errors report places: `rules r17`.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.chunk
+        self.chunk.strip_prefix('=').unwrap_or(&self.chunk)
     }
 
     /// For whoever keeps programs in a cache of limited size.
@@ -84,6 +103,10 @@ impl Program {
     #[must_use]
     pub const fn is_traced(&self) -> bool {
         self.traced
+    }
+
+    pub(crate) fn chunk(&self) -> &str {
+        &self.chunk
     }
 
     pub(crate) fn bytecode(&self) -> &[u8] {
@@ -152,7 +175,7 @@ fn compile_text(limits: &Limits, label: &str, source: &[u8], traced: bool) -> Re
             format!("the script has {operators} operators; at most {OPERATORS} are allowed"),
         ));
     }
-    let compiler = compiler().set_coverage_level(if traced { STATEMENTS } else { 0 });
+    let compiler = compiler_of(text).set_coverage_level(if traced { STATEMENTS } else { 0 });
     let bytecode = compiler.compile(format!("{GUARD}{text}")).map_err(|error| {
         let (line, text) = place_of(&error);
         fail(line, text)
@@ -176,7 +199,7 @@ fn compile_text(limits: &Limits, label: &str, source: &[u8], traced: bool) -> Re
         ));
     }
     Ok(Program {
-        chunk,
+        chunk: format!("={chunk}"),
         bytecode,
         traced,
     })
@@ -189,7 +212,30 @@ pub(crate) fn compiler() -> Compiler {
         .set_debug_level(1)
         .set_type_info_level(0)
         .set_coverage_level(0)
-        .set_disabled_builtins(REPLACED_BUILTINS.iter().copied())
+        .set_disabled_builtins(REPLACED_BUILTINS.iter().chain(COUNTED_BUILTINS).copied())
+        .set_mutable_globals(LACKING_LIBRARIES.iter().copied())
+}
+
+/// A source that has a global variable `sub` makes the compiler forget that `string.sub` was disabled; then the whole
+/// library is called as any other table's functions are.
+fn compiler_of(text: &str) -> Compiler {
+    let names = (COUNTED_BUILTINS.iter()).filter_map(|name| name.split_once('.'));
+    if names.into_iter().any(|(_, name)| stands_alone(text, name)) {
+        let libraries = LACKING_LIBRARIES.iter().chain(COUNTED_LIBRARIES);
+        return compiler().set_mutable_globals(libraries.copied());
+    }
+    compiler()
+}
+
+/// Whether a name occurs otherwise than behind a `.` or a `:`, be it in a comment.
+fn stands_alone(text: &str, name: &str) -> bool {
+    let of_a_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    text.match_indices(name).any(|(start, _)| {
+        let before = text.get(..start).and_then(|text| text.chars().next_back());
+        let after = text.get(start + name.len()..).and_then(|text| text.chars().next());
+        let whole = !before.is_some_and(of_a_name) && !after.is_some_and(of_a_name);
+        whole && !matches!(before, Some('.' | ':'))
+    })
 }
 
 /// Looks for `--!api N` among the comments at the head of the script.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use mlua::{AnyUserData, IntoLua, Lua, Result as LuaResult, Table, Value};
+use plugin_sdk::Money;
 
 use crate::blame;
+use crate::budget::unlimited;
 use crate::call::CallState;
 use crate::fields::{Shown, View, key_bytes, unknown_field};
-use crate::input::{Event, Input, Payment};
+use crate::input::{Event, Input};
 use crate::json;
 use crate::money::LuaMoney;
 
@@ -33,6 +35,9 @@ pub(crate) const PAYMENT_FIELDS: [&str; 14] = [
     "at",
     "extras",
 ];
+
+/// Such texts are made like an amount is, whose size nobody chooses.
+const SHORT_TEXT_BYTES: usize = 256;
 
 pub(crate) const EVENT_FIELDS: [&str; 5] = ["id", "type", "payment", "data", "at"];
 
@@ -80,8 +85,8 @@ impl View for RequestView {
         };
         match key_bytes(key).as_deref() {
             Some(b"command") => request.command.as_str().into_lua(lua),
-            Some(b"account") => request.account.as_str().into_lua(lua),
-            Some(b"amount") => request.amount.map(LuaMoney).into_lua(lua),
+            Some(b"account") => text(lua, &request.account),
+            Some(b"amount") => amount(lua, request.amount),
             Some(b"txn_id") => request.txn_id.as_deref().into_lua(lua),
             Some(b"service") => request.service.as_deref().into_lua(lua),
             Some(b"at") => rfc3339(request.at).into_lua(lua),
@@ -103,10 +108,9 @@ impl View for PaymentView {
         let Some(payment) = input.as_deref().and_then(Input::payment) else {
             return Ok(Value::Nil);
         };
-        let text = |text: &Option<String>| text.as_deref().into_lua(lua);
-        let Payment { amount, at, .. } = *payment;
+        let text = |known: &Option<String>| known.as_deref().map_or(Ok(Value::Nil), |known| text(lua, known));
         match key_bytes(key).as_deref() {
-            Some(b"amount") => LuaMoney(amount).into_lua(lua),
+            Some(b"amount") => amount(lua, Some(payment.amount)),
             Some(b"id") => text(&payment.id),
             Some(b"method") => text(&payment.method),
             Some(b"account") => text(&payment.account),
@@ -118,7 +122,7 @@ impl View for PaymentView {
             Some(b"service") => text(&payment.service),
             Some(b"connection") => text(&payment.connection),
             Some(b"status") => text(&payment.status),
-            Some(b"at") => rfc3339(at).into_lua(lua),
+            Some(b"at") => rfc3339(payment.at).into_lua(lua),
             Some(b"extras") => self.call.extras(|| extras(lua, &payment.extras)).map(Value::Table),
             _ => Err(unknown_field(lua, Self::NAME, key, &PAYMENT_FIELDS)),
         }
@@ -150,6 +154,19 @@ impl View for EventView {
             _ => Err(unknown_field(lua, Self::NAME, key, &EVENT_FIELDS)),
         }
     }
+}
+
+fn text(lua: &Lua, text: &str) -> LuaResult<Value> {
+    if text.len() > SHORT_TEXT_BYTES {
+        return text.into_lua(lua);
+    }
+    unlimited(lua, || text.into_lua(lua))
+}
+
+fn amount(lua: &Lua, amount: Option<Money>) -> LuaResult<Value> {
+    amount.map_or(Ok(Value::Nil), |amount| {
+        unlimited(lua, || LuaMoney(amount).into_lua(lua))
+    })
 }
 
 fn data(lua: &Lua, event: &Event) -> LuaResult<Value> {

@@ -1,5 +1,6 @@
 //! One Lua VM and one call in it.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,14 +10,14 @@ use chrono::DateTime;
 use futures_util::FutureExt;
 use mlua::chunk::ChunkMode;
 use mlua::{
-    AnyUserData, Error as LuaError, Function, IntoLuaMulti, Lua, LuaOptions, Result as LuaResult, StdLib, Table,
-    Thread, Value,
+    AnyUserData, Error as LuaError, Function, IntoLuaMulti, Lua, LuaOptions, LuaString, Result as LuaResult, StdLib,
+    Table, Thread, Value,
 };
 use plugin_sdk::{Currency, Money};
 use tokio::time::Instant;
 
 use crate::answer::{self, Answer};
-use crate::budget::{Budget, Stop};
+use crate::budget::{Budget, Stop, unlimited};
 use crate::call::{CallContext, CallState};
 use crate::context::ContextView;
 use crate::coverage::Coverage;
@@ -61,6 +62,10 @@ pub(crate) struct Vm {
     call: Rc<CallState>,
     views: Views,
     context: AnyUserData,
+    /// The names of all handlers, in their order.
+    names: Vec<LuaString>,
+    /// The handler of the running call, for what can be blamed on no line of it.
+    handler: RefCell<Option<Function>>,
     /// Handlers run in it, so that they can wait for the host. Used again by every call.
     thread: Thread,
     /// What the thread holds between calls that failed.
@@ -86,7 +91,7 @@ pub(crate) struct Call {
 
 /// What a call runs under.
 pub(crate) struct Terms<'a> {
-    pub(crate) program: &'a Program,
+    pub(crate) program: &'a Arc<Program>,
     pub(crate) input: &'a Arc<Input>,
     pub(crate) context: &'a CallContext,
     pub(crate) limits: &'a CallLimits,
@@ -127,11 +132,11 @@ impl Vm {
         environment_meta.raw_set("__index", &globals)?;
         environment_meta.raw_set("__metatable", false)?;
         environment_meta.set_readonly(true);
+        let names = (Handler::ALL.iter()).map(|handler| lua.create_string(handler.as_str()));
+        let names = names.collect::<LuaResult<_>>()?;
         let idle = lua.create_function(|_, ()| Ok(()))?;
         let thread = lua.create_thread(idle.clone())?;
         lua.sandbox(true)?;
-        // Loading would look up a script's globals here, in vain: every script has globals of its own.
-        lua.globals().set_safeenv(false);
         lua.gc_collect()?;
         let memory_at_birth = lua.used_memory();
         lua.set_memory_limit(limits.call.memory_bytes)?;
@@ -143,6 +148,8 @@ impl Vm {
             call,
             views,
             context,
+            names,
+            handler: RefCell::default(),
             thread,
             idle,
             come_up,
@@ -182,6 +189,7 @@ impl Vm {
         // Only now: until here any of the script's code that could still run is counted.
         self.budget.disarm();
         self.call.finish();
+        self.handler.take();
         let coverage = main
             .filter(|_| terms.program.is_traced())
             .map(|main| Coverage::of(&main));
@@ -246,8 +254,10 @@ impl Vm {
 
     fn begin(&self, terms: &Terms<'_>, main: &mut Option<Function>) -> Result<Turn, Failure> {
         let handlers = self.load(terms.program, main)?;
-        let name = terms.input.handler().as_str();
-        let handler = match handlers.raw_get::<Value>(name)? {
+        let asked = terms.input.handler();
+        let name = asked.as_str();
+        let key = self.names.get(asked as usize);
+        let handler = match handlers.raw_get::<Value>(key)? {
             Value::Nil => return Ok(Turn::Ends(Outcome::NoHandler)),
             Value::Function(handler) => handler,
             other => {
@@ -258,8 +268,7 @@ impl Vm {
             }
         };
         self.thread.reset(handler.clone())?;
-        let line = handler.info().line_defined.and_then(|line| u32::try_from(line).ok());
-        self.call.handler_line.set(line);
+        *self.handler.borrow_mut() = Some(handler);
         self.go_on(terms, (self.views.of(terms.input), &self.context))
     }
 
@@ -271,7 +280,13 @@ impl Vm {
         }
         read_answer(&answer, &second, terms.input.handler())
             .map(Turn::Ends)
-            .map_err(|problem| problem.at(self.call.handler_line.get()))
+            .map_err(|problem| problem.at(self.handler_line()))
+    }
+
+    /// Where the handler starts.
+    fn handler_line(&self) -> Option<u32> {
+        let handler = self.handler.borrow();
+        u32::try_from(handler.as_ref()?.info().line_defined?).ok()
     }
 
     /// Puts the open question to the host. The answer waits in the call for the script to come back for it.
@@ -297,15 +312,19 @@ impl Vm {
     /// Runs the script's main part in globals of its own and gives its table of handlers.
     fn load(&self, program: &Program, loaded: &mut Option<Function>) -> Result<Table, Failure> {
         const EXPECTED: &str = "the script must end with 'return rules', its table of handlers";
-        let environment = self.lua.create_table()?;
-        environment.set_metatable(Some(self.environment_meta.clone()))?;
-        let main: Function = self
-            .lua
-            .load(program.bytecode())
-            .set_mode(ChunkMode::Binary)
-            .set_name(format!("={}", program.name()))
-            .set_environment(environment)
-            .into_function()?;
+        // What a program takes before it runs is bounded by the size of its bytecode.
+        let main: Function = unlimited(&self.lua, || {
+            let environment = self.lua.create_table()?;
+            environment.set_metatable(Some(self.environment_meta.clone()))?;
+            // Library functions are looked up once, at loading: nothing can replace them under a script's names for them.
+            environment.set_safeenv(true);
+            self.lua
+                .load(program.bytecode())
+                .set_mode(ChunkMode::Binary)
+                .set_name(program.chunk())
+                .set_environment(environment)
+                .into_function()
+        })?;
         let main = &*loaded.insert(main);
         self.budget.loaded(&self.lua)?;
         match main.call::<(Value, Value)>(())? {

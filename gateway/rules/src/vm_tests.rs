@@ -40,21 +40,18 @@ fn within(call: CallLimits) -> Limits {
     }
 }
 
-fn program(source: &str) -> Program {
-    Arc::into_inner(
-        Engine::new(Limits::default())
-            .unwrap()
-            .compile("r1", source.as_bytes())
-            .unwrap(),
-    )
-    .unwrap()
+fn program(source: &str) -> Arc<Program> {
+    Engine::new(Limits::default())
+        .unwrap()
+        .compile("r1", source.as_bytes())
+        .unwrap()
 }
 
 fn ask(vm: &mut Vm, source: &str) -> Call {
     ask_within(vm, &patient(), &program(source))
 }
 
-fn ask_within(vm: &mut Vm, limits: &Limits, program: &Program) -> Call {
+fn ask_within(vm: &mut Vm, limits: &Limits, program: &Arc<Program>) -> Call {
     let input = Arc::new(Input::Check(CheckRequest {
         command: Command::Check,
         account: "1".into(),

@@ -92,6 +92,110 @@ fn calls_that_hang_leave_vms_for_others() {
     });
 }
 
+/// Many times what makes a call long, and it asks its host before and after.
+const LONG: &str = "local known = ctx.list('contracts'):has('4')
+    local text = ('a'):rep(60000)
+    for i = 1, 60 do text:upper() end
+    local total = ctx.velocity('k', '1h').count
+    return accept { comment = `{known} {total}` }";
+
+/// Notes the threads that it is asked on.
+#[derive(Default)]
+struct Watched {
+    gateway: Gateway,
+    asked_on: std::cell::RefCell<Vec<std::thread::ThreadId>>,
+}
+
+impl rules::Host for Watched {
+    fn ask<'a>(&'a self, question: &'a rules::HostQuestion) -> rules::HostFuture<'a> {
+        self.asked_on.borrow_mut().push(std::thread::current().id());
+        self.gateway.ask(question)
+    }
+}
+
+#[test]
+fn a_merchant_whose_calls_take_long_decides_the_same_aside() {
+    let engine = support::engine();
+    let long = program(&engine, &handler(LONG));
+    let allowance = Allowance::new(AllowanceLimits {
+        cpu_per_second: Duration::from_secs(60),
+        ..AllowanceLimits::default()
+    });
+    let host = Watched::default();
+    let around = Surroundings {
+        allowance: Some(&allowance),
+        ..Surroundings::of(&host)
+    };
+    let (input, context) = (input(), context());
+    assert!(!allowance.is_aside());
+    let here = wait(engine.run(&long, &input, &context, &around));
+    assert!(matches!(here.outcome, Outcome::Accept { .. }), "{here:?}");
+    assert!(allowance.is_aside(), "{here:?}");
+    let aside = wait(engine.run(&long, &input, &context, &around));
+    assert!(aside.is_same_as(&here), "{aside:?} {here:?}");
+    assert_eq!(aside.calls.len(), 2);
+    let this = std::thread::current().id();
+    assert_eq!(*host.asked_on.borrow(), [this; 4], "a host is asked where it lives");
+}
+
+#[test]
+fn a_long_call_leaves_its_worker_to_others_but_for_the_first_time() {
+    use futures_util::FutureExt;
+
+    let engine = support::engine();
+    let long = program(
+        &engine,
+        &handler("local text = ('a'):rep(60000) for i = 1, 60 do text:upper() end return accept()"),
+    );
+    let allowance = Allowance::new(AllowanceLimits {
+        cpu_per_second: Duration::from_secs(60),
+        ..AllowanceLimits::default()
+    });
+    let around = Surroundings {
+        allowance: Some(&allowance),
+        ..Surroundings::default()
+    };
+    let (input, context) = (input(), context());
+    wait(async {
+        let at_once = engine.run(&long, &input, &context, &around).now_or_never();
+        assert!(at_once.is_some(), "it runs where it was called");
+        let mut aside = Box::pin(engine.run(&long, &input, &context, &around));
+        assert!((&mut aside).now_or_never().is_none(), "it runs elsewhere");
+        assert!(is_plain_accept(&aside.await));
+    });
+}
+
+#[test]
+fn what_waits_for_its_host_aside_is_in_nobodys_way_and_ends_when_it_is_dropped() {
+    let engine = support::engine();
+    let long = program(&engine, &handler(LONG));
+    let hangs = program(&engine, &handler("ctx.list('x'):has('y') return accept()"));
+    let allowance = Allowance::new(AllowanceLimits {
+        cpu_per_second: Duration::from_secs(60),
+        ..AllowanceLimits::default()
+    });
+    let (gateway, silent) = (Gateway::default(), Silent);
+    let around = |host| Surroundings {
+        allowance: Some(&allowance),
+        ..Surroundings::of(host)
+    };
+    let (input, context) = (input(), context());
+    wait(async {
+        engine.run(&long, &input, &context, &around(&gateway)).await;
+        assert!(allowance.is_aside());
+        let (hanging, answered) = (around(&silent), around(&gateway));
+        let hanging = Box::pin(engine.run(&hangs, &input, &context, &hanging));
+        let served = Box::pin(engine.run(&long, &input, &context, &answered));
+        let either = futures_util::future::select(hanging, served).await;
+        let futures_util::future::Either::Right((served, hanging)) = either else {
+            panic!("it hangs");
+        };
+        assert!(matches!(served.outcome, Outcome::Accept { .. }), "{served:?}");
+        drop(hanging);
+        assert_eq!(allowance.in_flight(), 0);
+    });
+}
+
 #[test]
 fn a_revision_that_always_fails_is_suspended_and_named() {
     let engine = support::engine();

@@ -66,9 +66,12 @@ impl Money {
         if whole.len() + places > DIGITS_MAX {
             return Err(MoneyError::TooLarge);
         }
-        let minor: i64 = format!("{whole}{kept:0<places$}")
-            .parse()
-            .map_err(|_| MoneyError::TooLarge)?;
+        let missing = std::iter::repeat_n(b'0', places - kept.len());
+        let minor = (whole.bytes().chain(kept.bytes()).chain(missing))
+            .try_fold(0_i64, |minor, digit| {
+                minor.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
+            })
+            .ok_or(MoneyError::TooLarge)?;
         Ok(Self {
             minor: if negative { -minor } else { minor },
             currency,

@@ -11,6 +11,7 @@ mod front_door;
 mod kills;
 mod ledger;
 mod lists;
+mod neighbours;
 mod outage;
 mod outage_signs;
 mod races;

@@ -92,7 +92,9 @@ impl Rules {
         let input = Input::Check(check_request(asked));
         let made = (self.decide(asked, revision, input, &asked.tenant.rules.limits)).await?;
         metrics::histogram!("tollgate_decision_seconds").record(made.decision.duration.as_secs_f64());
-        let mut summary = summary(&made.decision);
+        // Only a pay makes an operation that keeps it.
+        let pays = asked.request.command == Command::Pay;
+        let mut summary = if pays { summary(&made.decision) } else { Value::Null };
         let outcome = made.decision.outcome.clone();
         let velocity_keys = velocity_keys(&made.decision);
         let decision = self.kept_of(asked, revision, made);
