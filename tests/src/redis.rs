@@ -77,7 +77,6 @@ impl RedisServer {
     }
 
     /// What the server answers to a command that is written in one line, as it comes over the wire.
-    #[must_use]
     pub fn ask(&self, command: &str) -> String {
         self.try_ask(command).expect("Redis answers")
     }

@@ -23,6 +23,7 @@ use crate::edge::guard::Guard;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
+use crate::neighbours::{Redis, RedisError};
 use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts};
 use crate::plugins::Plugins;
 use crate::rulebook::Rulebook;
@@ -64,6 +65,8 @@ pub enum NodeError {
     Rules(#[from] rules::EngineError),
     #[error("{0}")]
     Outbound(#[from] OutboundError),
+    #[error("redis.url: {0}")]
+    Redis(#[from] RedisError),
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("listener {address}: {error}")]
@@ -164,7 +167,7 @@ pub struct Node {
     stop: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
-    watches: [JoinHandle<()>; 2],
+    watches: Vec<JoinHandle<()>>,
     log: LogWriter,
 }
 
@@ -191,7 +194,9 @@ impl Node {
             clock: Arc::clone(&core.clock),
         };
         let hosts = Hosts::new(core.outbound.clone(), lookups, http_timeout);
-        let watches = [watching, tokio::spawn(lists.clone().watch())];
+        let mut watches = vec![watching, tokio::spawn(lists.clone().watch())];
+        let redis = settings.redis.options()?.map(Redis::new).transpose()?;
+        watches.extend(redis.clone().map(|redis| tokio::spawn(redis.keep())));
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
         let imports = Imports::new(core.lists.clone());
@@ -201,6 +206,7 @@ impl Node {
         let status = Data::new(status::Status {
             store: core.store.clone(),
             writer: writer.clone(),
+            redis,
             metrics,
             stopping: Arc::clone(&stopping),
         });
