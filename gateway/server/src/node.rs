@@ -24,6 +24,7 @@ use crate::edge::outbound::{Outbound, OutboundError};
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::neighbours::{Redis, RedisError};
+use crate::payments::velocity::{SharedVelocities, Velocities};
 use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts};
 use crate::plugins::Plugins;
 use crate::rulebook::Rulebook;
@@ -188,15 +189,15 @@ impl Node {
         let http_timeout = Duration::from_millis(settings.rules.http_timeout_ms);
         let watching = tokio::spawn(directory.clone().watch());
         let lists = Lists::new(core.store.clone(), settings.lists.cache_bytes);
+        let mut watches = vec![watching, tokio::spawn(lists.clone().watch())];
+        let redis = settings.redis.options()?.map(Redis::new).transpose()?;
+        let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
         let lookups = Lookups {
             lists: lists.clone(),
-            store: core.store.clone(),
+            velocities: velocities.clone(),
             clock: Arc::clone(&core.clock),
         };
         let hosts = Hosts::new(core.outbound.clone(), lookups, http_timeout);
-        let mut watches = vec![watching, tokio::spawn(lists.clone().watch())];
-        let redis = settings.redis.options()?.map(Redis::new).transpose()?;
-        watches.extend(redis.clone().map(|redis| tokio::spawn(redis.keep())));
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
         let imports = Imports::new(core.lists.clone());
@@ -237,6 +238,7 @@ impl Node {
                     core.outbound,
                     Duration::from_millis(settings.payments.check_url_timeout_ms),
                 ),
+                velocities,
                 clock: Arc::clone(&core.clock),
                 new_deliveries,
                 answer_timeout: Duration::from_millis(settings.payments.answer_timeout_ms),
@@ -290,6 +292,22 @@ impl Node {
         }
         self.log.flush().await;
     }
+}
+
+/// With what keeps Redis's part of them, if there is Redis.
+fn velocities(
+    settings: &Settings,
+    core: &Core,
+    redis: Option<&Redis>,
+    watches: &mut Vec<JoinHandle<()>>,
+) -> Velocities {
+    let shared = redis.map(|redis| {
+        let shared = SharedVelocities::new(redis.clone(), Duration::from_secs(settings.redis.velocity_s));
+        watches.push(tokio::spawn(redis.clone().keep()));
+        watches.push(tokio::spawn(shared.clone().keep()));
+        shared
+    });
+    Velocities::new(core.store.clone(), shared)
 }
 
 fn start_workers(

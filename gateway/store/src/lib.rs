@@ -60,4 +60,4 @@ pub use replays::{NewReplay, Replay, ReplaySpan, ReplayStatus};
 pub use rule_troubles::{RuleFailure, RuleTrouble};
 pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};
-pub use velocity::{VelocityKey, VelocityMark, VelocityTotals};
+pub use velocity::{VelocityKey, VelocityMark, VelocitySpan, VelocityTotals, velocity_totals, window_edge};

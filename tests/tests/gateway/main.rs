@@ -21,6 +21,7 @@ mod rule_lookups;
 mod rules;
 mod rules_cli;
 mod settlements;
+mod shared_velocity;
 mod shutdown;
 mod stage;
 mod webhooks;
