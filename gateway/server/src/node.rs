@@ -113,6 +113,7 @@ impl Core {
         let rulebook = Rulebook {
             store: store.clone(),
             engine: engine.clone(),
+            sealer: Arc::clone(&sealer),
             clock: Arc::clone(&clock),
             replay_turns: Arc::new(Semaphore::new(REPLAYS_AT_ONCE)),
         };
@@ -197,7 +198,7 @@ impl Node {
             velocities: velocities.clone(),
             clock: Arc::clone(&core.clock),
         };
-        let hosts = Hosts::new(core.outbound.clone(), lookups, http_timeout);
+        let hosts = Hosts::new(core.outbound.clone(), Arc::clone(&core.sealer), lookups, http_timeout);
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
         let imports = Imports::new(core.lists.clone());

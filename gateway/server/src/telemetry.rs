@@ -79,6 +79,10 @@ fn describe() {
         "tollgate_velocity_failures_total",
         "Questions of rules to velocities that the database did not answer"
     );
+    describe_counter!(
+        "tollgate_velocity_answers_total",
+        "Answers to rules about velocities, by source: redis or database"
+    );
     describe_gauge!(
         "tollgate_redis_up",
         "Whether Redis answers: 1, or 0 while the node does without it"

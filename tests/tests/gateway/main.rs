@@ -18,6 +18,7 @@ mod replays;
 mod rest;
 mod revisions;
 mod rule_lookups;
+mod rule_secrets;
 mod rules;
 mod rules_cli;
 mod settlements;

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, webhooks,
+    connections, decisions, ledger, lists, merchants, replays, revisions, rules, secrets, settlements, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -32,6 +32,9 @@ use crate::api::admin::{
         rules::get_settings,
         rules::set_settings,
         rules::run_rules,
+        secrets::list_secrets,
+        secrets::set_secret,
+        secrets::remove_secret,
         revisions::save_draft,
         revisions::get_draft,
         revisions::delete_draft,

@@ -7,6 +7,7 @@ mod list;
 mod merchant;
 mod registry;
 mod rules;
+mod secret;
 mod serve;
 mod terminal;
 mod webhook;

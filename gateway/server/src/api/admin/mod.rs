@@ -8,6 +8,7 @@ pub mod merchants;
 pub mod replays;
 pub mod revisions;
 pub mod rules;
+pub mod secrets;
 pub mod settlements;
 pub mod webhooks;
 
@@ -62,6 +63,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(merchants::configure)
             .configure(connections::configure)
             .configure(rules::configure)
+            .configure(secrets::configure)
             .configure(revisions::configure)
             .configure(decisions::configure)
             .configure(replays::configure)
