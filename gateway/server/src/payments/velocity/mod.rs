@@ -89,7 +89,6 @@ impl Velocities {
     }
 
     /// To be called before a payment is written: what becomes of it is told to what this gives.
-    #[must_use]
     pub fn expect(&self, payment: &NewPayment, marks: &[VelocityMark]) -> ExpectedPay {
         let shared = self.shared.as_ref().filter(|_| !marks.is_empty());
         ExpectedPay(shared.zip(VelocitySpan::of(payment)).map(|(shared, pay)| Expected {
