@@ -70,7 +70,7 @@ install_packages() {
     }
     for unit in $(comm -13 <(printf '%s\n' "$before") <(enabled_services)); do
         case $unit in
-        nginx.* | php*-fpm.* | postgresql.*) systemctl disable --quiet "$unit" 2>/dev/null || true ;;
+        nginx.* | php*-fpm.* | postgresql.* | redis*) systemctl disable --quiet "$unit" 2>/dev/null || true ;;
         esac
     done
 }
@@ -106,6 +106,7 @@ build)
 test)
     build
     have_postgres initdb postgres || packages+=(postgresql)
+    want redis-server redis-server
     # PostgreSQL refuses to run as root, so root starts it as somebody else.
     want setpriv util-linux
     apt

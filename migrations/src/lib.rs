@@ -18,6 +18,7 @@ mod m20261122_000008_rules_at_work;
 mod m20261122_000009_revisions;
 mod m20261122_000010_decisions;
 mod m20261122_000011_replays;
+mod m20261122_000014_rule_secrets;
 mod m20261122_000016_orders;
 
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_revisions::Migration),
             Box::new(m20261122_000010_decisions::Migration),
             Box::new(m20261122_000011_replays::Migration),
+            Box::new(m20261122_000014_rule_secrets::Migration),
             Box::new(m20261122_000016_orders::Migration),
         ]
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::{Admin, Kiosk, TestDatabase};
@@ -234,6 +234,30 @@ impl Cli {
     /// What a command that succeeds prints.
     pub async fn print(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tollgate {arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command prints that reads from its input.
+    pub async fn feed(&self, arguments: &[&str], input: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_clear()
+            .envs(&self.variables)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).await.unwrap();
+        drop(stdin);
+        let ended = tokio::time::timeout(START_DEADLINE, child.wait_with_output()).await;
+        let output = ended.expect("the command ends").unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "tollgate {arguments:?}: {errors}");
         String::from_utf8(output.stdout).unwrap()

@@ -10,7 +10,9 @@ pub mod inspector;
 pub mod kiosk;
 pub mod ports;
 pub mod postgres;
+pub mod redis;
 pub mod wait;
+mod watchdog;
 
 pub use admin::Admin;
 pub use cable::Cable;
@@ -19,4 +21,5 @@ pub use gateway::{Cli, Gateway};
 pub use inspector::{Inspector, Received, Reply};
 pub use kiosk::{Answer, Kiosk};
 pub use postgres::PostgresServer;
+pub use redis::RedisServer;
 pub use wait::{soon, within};

@@ -1,11 +1,10 @@
 //! A private PostgreSQL on a free loopback port.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -13,36 +12,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 
 use crate::ports;
+use crate::watchdog::Watched;
 
 /// Names the server that a whole run of tests shares: `postgres://user@host:port`.
 pub const SHARED_SERVER_VARIABLE: &str = "TOLLGATE_TEST_POSTGRES";
 const SUPERUSER: &str = "tollgate";
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Ends the server when its input ends, that is, also when the process that started it was killed. On the line `keep`
-/// it leaves the data for another start.
-const WATCHDOG: &str = r#"
-directory=$1; shift
-"$@" >>"$directory/log" 2>&1 &
-server=$!
-echo "$server"
-read -r word
-kill -QUIT "$server" 2>/dev/null
-kill -CONT "$server" 2>/dev/null
-wait "$server"
-[ "$word" = keep ] || rm -rf "$directory"
-"#;
-
 pub struct PostgresServer {
     directory: PathBuf,
     programs: PathBuf,
     port: u16,
-    running: Option<Running>,
-}
-
-struct Running {
-    watchdog: Child,
-    server: Pid,
+    running: Option<Watched>,
 }
 
 /// Base URL of the server of this run; without one, of a server of this process's own.
@@ -103,11 +84,8 @@ impl PostgresServer {
 
     /// Starts on the same data and port.
     pub fn start_again(&mut self) {
-        let mut command = Command::new("sh");
+        let mut command = Watched::command(&self.directory, &self.programs.join("postgres"));
         as_unprivileged(command.current_dir(&self.directory))
-            .args(["-c", WATCHDOG, "postgres-watchdog"])
-            .arg(&self.directory)
-            .arg(self.programs.join("postgres"))
             .arg("-D")
             .arg(self.directory.join("data"))
             .args(["-p", &self.port.to_string(), "-k", ""])
@@ -119,19 +97,8 @@ impl PostgresServer {
                 "-c",
                 "fsync=off",
             ])
-            .args(["-c", "full_page_writes=off", "-c", "shared_buffers=64MB"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            // Out of reach of a signal to the whole test.
-            .process_group(0);
-        let mut watchdog = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(watchdog.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let server = Pid::from_raw(line.trim().parse().unwrap());
-        self.running = Some(Running { watchdog, server });
+            .args(["-c", "full_page_writes=off", "-c", "shared_buffers=64MB"]);
+        self.running = Some(Watched::start(&mut command));
         self.wait_until_ready();
     }
 
@@ -168,13 +135,12 @@ impl PostgresServer {
 
     /// Ends at once and keeps the data: what a crash of the database leaves.
     pub fn crash(&mut self) {
-        let Some(mut running) = self.running.take() else { return };
+        let Some(running) = self.running.take() else { return };
         // Held first, so that it makes no further children meanwhile.
         kill(running.server, Signal::SIGSTOP).unwrap();
         let children = children_of(running.server);
         kill(running.server, Signal::SIGKILL).unwrap();
-        let _ = running.watchdog.stdin.take().unwrap().write_all(b"keep\n");
-        running.watchdog.wait().unwrap();
+        running.leave_data();
         // The children notice by themselves. Until the last is gone, the data cannot be opened again.
         let end = Instant::now() + START_DEADLINE;
         while children.iter().any(|child| is_running(*child)) {
@@ -204,13 +170,12 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        let Some(mut running) = self.running.take() else { return };
+        let Some(running) = self.running.take() else { return };
         // A frozen process ends no sooner than it is thawed.
         for child in children_of(running.server) {
             let _ = kill(child, Signal::SIGCONT);
         }
-        drop(running.watchdog.stdin.take());
-        let _ = running.watchdog.wait();
+        running.end();
     }
 }
 

@@ -8,6 +8,7 @@ pub mod edge;
 pub mod events;
 pub mod lists;
 pub mod masking;
+pub mod neighbours;
 pub mod node;
 pub mod payments;
 pub mod plugins;

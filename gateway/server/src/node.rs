@@ -26,7 +26,9 @@ use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::upstream::Upstreams;
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
+use crate::neighbours::{Redis, RedisError};
 use crate::payments::orders::{Orders, Parts as OrderParts};
+use crate::payments::velocity::{SharedVelocities, Velocities};
 use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts};
 use crate::plugins::Plugins;
 use crate::rulebook::Rulebook;
@@ -68,6 +70,8 @@ pub enum NodeError {
     Rules(#[from] rules::EngineError),
     #[error("{0}")]
     Outbound(#[from] OutboundError),
+    #[error("redis.url: {0}")]
+    Redis(#[from] RedisError),
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("listener {address}: {error}")]
@@ -113,6 +117,7 @@ impl Core {
         let rulebook = Rulebook {
             store: store.clone(),
             engine: engine.clone(),
+            sealer: Arc::clone(&sealer),
             clock: Arc::clone(&clock),
             replay_turns: Arc::new(Semaphore::new(REPLAYS_AT_ONCE)),
         };
@@ -168,7 +173,7 @@ pub struct Node {
     stop: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
-    watches: [JoinHandle<()>; 2],
+    watches: Vec<JoinHandle<()>>,
     log: LogWriter,
 }
 
@@ -195,13 +200,15 @@ impl Node {
         let http_timeout = Duration::from_millis(settings.rules.http_timeout_ms);
         let watching = tokio::spawn(directory.clone().watch());
         let lists = Lists::new(core.store.clone(), settings.lists.cache_bytes);
+        let mut watches = vec![watching, tokio::spawn(lists.clone().watch())];
+        let redis = settings.redis.options()?.map(Redis::new).transpose()?;
+        let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
         let lookups = Lookups {
             lists: lists.clone(),
-            store: core.store.clone(),
+            velocities: velocities.clone(),
             clock: Arc::clone(&core.clock),
         };
-        let hosts = Hosts::new(core.outbound.clone(), lookups, http_timeout);
-        let watches = [watching, tokio::spawn(lists.clone().watch())];
+        let hosts = Hosts::new(core.outbound.clone(), Arc::clone(&core.sealer), lookups, http_timeout);
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
         let imports = Imports::new(core.lists.clone());
@@ -237,6 +244,7 @@ impl Node {
         let status = Data::new(status::Status {
             store: core.store.clone(),
             writer: writer.clone(),
+            redis,
             metrics,
             stopping: Arc::clone(&stopping),
         });
@@ -268,6 +276,7 @@ impl Node {
                     core.outbound,
                     Duration::from_millis(settings.payments.check_url_timeout_ms),
                 ),
+                velocities,
                 clock: Arc::clone(&core.clock),
                 new_deliveries,
                 answer_timeout: Duration::from_millis(settings.payments.answer_timeout_ms),
@@ -322,6 +331,22 @@ impl Node {
         }
         self.log.flush().await;
     }
+}
+
+/// With what keeps Redis's part of them, if there is Redis.
+fn velocities(
+    settings: &Settings,
+    core: &Core,
+    redis: Option<&Redis>,
+    watches: &mut Vec<JoinHandle<()>>,
+) -> Velocities {
+    let shared = redis.map(|redis| {
+        let shared = SharedVelocities::new(redis.clone(), Duration::from_secs(settings.redis.velocity_s));
+        watches.push(tokio::spawn(redis.clone().keep()));
+        watches.push(tokio::spawn(shared.clone().keep()));
+        shared
+    });
+    Velocities::new(core.store.clone(), shared)
 }
 
 fn start_workers(

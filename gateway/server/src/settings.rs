@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use store::ListQuota;
 
 use crate::lists::ListLimits;
-
+use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
 
 /// Every key, documented, with its default.
@@ -27,6 +27,8 @@ const RETENTION_DAYS_MAX: u32 = 36_500;
 const KEY_DAYS_MIN: u32 = 7;
 /// A file that holds a secret is not longer than this, in bytes.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Longest beginning of Redis's keys, in bytes.
+const REDIS_PREFIX_LENGTH_MAX: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -55,6 +57,7 @@ pub struct Settings {
     pub public: PublicSettings,
     pub admin: AdminSettings,
     pub database: DatabaseSettings,
+    pub redis: RedisSettings,
     pub payments: PaymentSettings,
     pub rules: RuleSettings,
     pub lists: ListSettings,
@@ -106,6 +109,20 @@ pub struct DatabaseSettings {
     connections_max: u32,
     acquire_timeout_ms: u64,
     statement_timeout_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSettings {
+    /// May hold a password.
+    url: SecretString,
+    url_file: String,
+    prefix: String,
+    timeout_ms: u64,
+    connect_timeout_ms: u64,
+    failures_max: u32,
+    probe_ms: u64,
+    pub velocity_s: u64,
 }
 
 #[derive(Deserialize)]
@@ -220,6 +237,11 @@ impl Settings {
             ("public.connections_max", self.public.connections_max as u64),
             ("database.connections_max", u64::from(self.database.connections_max)),
             ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
+            ("redis.timeout_ms", self.redis.timeout_ms),
+            ("redis.connect_timeout_ms", self.redis.connect_timeout_ms),
+            ("redis.failures_max", u64::from(self.redis.failures_max)),
+            ("redis.probe_ms", self.redis.probe_ms),
+            ("redis.velocity_s", self.redis.velocity_s),
             ("payments.answer_timeout_ms", self.payments.answer_timeout_ms),
             ("payments.check_url_timeout_ms", self.payments.check_url_timeout_ms),
             ("rules.steps", u64::from(self.rules.steps)),
@@ -269,6 +291,14 @@ impl Settings {
         {
             let message = "must start with sqlite: or postgres:, such as sqlite:///var/lib/tollgate/tollgate.db";
             return Err(SettingsError::value("database.url", message));
+        }
+        if !is_prefix(&self.redis.prefix) {
+            let message =
+                format!("has 1 to {REDIS_PREFIX_LENGTH_MAX} letters, digits, hyphens, underscores and colons");
+            return Err(SettingsError::value("redis.prefix", message));
+        }
+        if let Some(options) = self.redis.options()? {
+            Redis::new(options).map_err(|error| SettingsError::value("redis.url", error.to_string()))?;
         }
         Ok(())
     }
@@ -323,6 +353,27 @@ impl DatabaseSettings {
             statement_timeout: Duration::from_millis(self.statement_timeout_ms),
         })
     }
+}
+
+impl RedisSettings {
+    /// `None` when there is no Redis.
+    pub fn options(&self) -> Result<Option<RedisOptions>, SettingsError> {
+        let url = secret("redis.url", &self.url, &self.url_file)?;
+        Ok(url.map(|url| RedisOptions {
+            url,
+            prefix: self.prefix.clone(),
+            timeout: Duration::from_millis(self.timeout_ms),
+            connect_timeout: Duration::from_millis(self.connect_timeout_ms),
+            failures_max: self.failures_max,
+            probe_pause: Duration::from_millis(self.probe_ms),
+        }))
+    }
+}
+
+/// Braces would name the slot of a cluster, which is ours to do.
+fn is_prefix(text: &str) -> bool {
+    (1..=REDIS_PREFIX_LENGTH_MAX).contains(&text.len())
+        && (text.bytes()).all(|byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte))
 }
 
 /// The secret itself, or the content of the file that is named instead.
@@ -495,11 +546,14 @@ mod tests {
             ("[public]\nworkers = \"many\"\n", "public.workers"),
             ("[public]\ntrusted_proxies = [\"ten\"]\n", "public.trusted_proxies"),
             ("[database]\nurl = \"mysql://x\"\n", "database.url"),
+            ("[redis]\nurl = \"http://secret@host/\"\n", "redis.url"),
+            ("[redis]\nprefix = \"a{b}\"\n", "redis.prefix"),
+            ("[redis]\ntimeout_ms = 0\n", "redis.timeout_ms"),
             ("[webhooks]\npoll_ms = 0\n", "webhooks.poll_ms"),
             ("[log]\nformat = \"xml\"\n", "log.format"),
         ] {
             let message = refusal(toml, &[]);
-            assert!(message.contains(key), "{message}");
+            assert!(message.contains(key) && !message.contains("secret"), "{message}");
         }
     }
 

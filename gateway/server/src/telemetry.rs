@@ -79,6 +79,19 @@ fn describe() {
         "tollgate_velocity_failures_total",
         "Questions of rules to velocities that the database did not answer"
     );
+    describe_counter!(
+        "tollgate_velocity_answers_total",
+        "Answers to rules about velocities, by source: redis or database"
+    );
+    describe_gauge!(
+        "tollgate_redis_up",
+        "Whether Redis answers: 1, or 0 while the node does without it"
+    );
+    describe_counter!(
+        "tollgate_redis_failures_total",
+        "Commands that Redis did not answer, by kind: timeout or error"
+    );
+    describe_histogram!("tollgate_redis_seconds", "Time that a command to Redis took");
     describe_counter!("tollgate_rule_failures_total", "Rules that failed instead of answering");
     describe_counter!(
         "tollgate_rule_failures_uncounted_total",

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::endpoints::{self, Endpoint};
 use crate::entities::{connections, merchants};
+use crate::rule_secrets::{self, RuleSecret};
 use crate::rule_settings;
 use crate::rules::{self, RuleRevision};
 use crate::{Cursor, Page, Store, StoreError};
@@ -95,6 +96,8 @@ pub struct Tenant {
     pub rules: Option<RuleRevision>,
     /// What the rules run under; `None` when it was never set.
     pub rule_settings: Option<Value>,
+    /// Sealed.
+    pub rule_secrets: Vec<RuleSecret>,
 }
 
 impl MerchantStatus {
@@ -299,12 +302,14 @@ impl Store {
             None => None,
         };
         let rule_settings = rule_settings::of_merchant(&self.reads, merchant.id).await?;
+        let rule_secrets = rule_secrets::of_merchant(&self.reads, merchant.id).await?;
         Ok(Some(Tenant {
             merchant,
             connections,
             endpoints,
             rules,
             rule_settings,
+            rule_secrets,
         }))
     }
 

@@ -5,7 +5,7 @@
 //! reads a few hundred rows. A window counts each span that reaches into it as a whole: never less than passed, and
 //! more by what passed within one span before the window's start at most.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, TransactionTrait};
 
 use crate::entities::velocity_marks;
 use crate::payments::read_currency;
-use crate::{PaymentStatus, PaymentWrite, Store, StoreError};
+use crate::{NewPayment, PaymentStatus, PaymentWrite, Store, StoreError};
 
 /// Lengths of spans in seconds (0: a single pay), each with the age in seconds from which rows are of this length.
 const SPANS: [Span; 5] = [
@@ -58,6 +58,12 @@ struct Span {
 pub struct VelocityKey(String);
 
 impl VelocityKey {
+    /// Letters, digits, hyphens and underscores.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     #[must_use]
     pub fn new(merchant: MerchantId, key: &str) -> Self {
         let mut hash = Context::new(&SHA256);
@@ -83,7 +89,112 @@ pub struct VelocityTotals {
     pub sums: Vec<Money>,
 }
 
+/// What one pay added to a key, or several within a span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VelocitySpan {
+    /// In microseconds since 1970.
+    pub starts_us: i64,
+    /// 0 for a single pay.
+    pub seconds: i64,
+    pub count: u64,
+    pub sum: Money,
+    /// The id of a single pay's payment, so that nobody counts it twice; else empty.
+    pub payment: String,
+}
+
+impl VelocitySpan {
+    /// What a payment adds to each of its keys; `None` unless it succeeded.
+    #[must_use]
+    pub fn of(payment: &NewPayment) -> Option<Self> {
+        (payment.status == PaymentStatus::Succeeded).then(|| Self {
+            starts_us: payment.created_at.timestamp_micros(),
+            seconds: 0,
+            count: 1,
+            sum: payment.amount,
+            payment: payment.id.to_string(),
+        })
+    }
+
+    /// A window that starts before this has something of the span in it.
+    #[must_use]
+    pub fn ends_us(&self) -> i64 {
+        self.starts_us.saturating_add(self.seconds * MICROSECONDS)
+    }
+}
+
+/// Totals of the windows that end at `now`, in their order, as [`Store::velocity`] finds them in the same spans. `None`
+/// when a sum is beyond any money.
+#[must_use]
+pub fn velocity_totals(
+    spans: &[VelocitySpan],
+    windows: &[Duration],
+    now: DateTime<Utc>,
+) -> Option<Vec<VelocityTotals>> {
+    let totals = windows.iter().map(|window| {
+        let edge = window_edge(*window, now);
+        let mut count = 0_u64;
+        let mut sums = BTreeMap::new();
+        for span in spans.iter().filter(|span| span.ends_us() > edge) {
+            count = count.checked_add(span.count)?;
+            let (currency, minor) = (span.sum.currency(), span.sum.minor());
+            let (_, sum) = sums.entry(currency.code()).or_insert((currency, 0_i64));
+            *sum = sum.checked_add(minor)?;
+        }
+        let sums = sums
+            .into_values()
+            .map(|(currency, sum)| Money::from_minor(sum, currency));
+        Some(VelocityTotals {
+            count,
+            sums: sums.collect(),
+        })
+    });
+    totals.collect()
+}
+
+/// Where a window starts, in microseconds since 1970; the edge itself is not in it.
+#[must_use]
+pub fn window_edge(window: Duration, now: DateTime<Utc>) -> i64 {
+    let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+    now.timestamp_micros().saturating_sub(window)
+}
+
 impl Store {
+    /// Everything that any window can reach of a key; `None` when it is in more than `limit` rows.
+    pub async fn velocity_spans(
+        &self,
+        merchant: MerchantId,
+        key: &VelocityKey,
+        now: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Option<Vec<VelocitySpan>>, StoreError> {
+        let sql = "SELECT seconds, starts_us, currency, payment_id, count, sum_minor FROM velocity_marks
+            WHERE merchant_id = $1 AND key_hash = $2 AND starts_us > $3 LIMIT $4";
+        let values = [
+            merchant.to_string().into(),
+            key.0.clone().into(),
+            (now.timestamp_micros() - KEPT * MICROSECONDS).into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1).into(),
+        ];
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        let rows = self.reads.query_all_raw(statement).await?;
+        if rows.len() > limit {
+            return Ok(None);
+        }
+        let spans = rows.iter().map(|row| {
+            let seconds: i32 = row.try_get_by_index(0)?;
+            let currency: String = row.try_get_by_index(2)?;
+            let (count, sum): (i64, i64) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
+            Ok(VelocitySpan {
+                seconds: seconds.into(),
+                starts_us: row.try_get_by_index(1)?,
+                count: count.unsigned_abs(),
+                sum: Money::from_minor(sum, read_currency(&currency)?),
+                payment: row.try_get_by_index(3)?,
+            })
+        });
+        spans.collect::<Result<Vec<_>, StoreError>>().map(Some)
+    }
+
     /// Totals of the windows that end at `now`, in their order. What was stored by the clock of another node that goes
     /// ahead is counted, too.
     pub async fn velocity(
@@ -96,8 +207,7 @@ impl Store {
         let mut parts = Vec::new();
         let mut values = vec![merchant.to_string().into(), key.0.clone().into()];
         for (number, window) in windows.iter().enumerate() {
-            let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-            values.push(now.timestamp_micros().saturating_sub(window).into());
+            values.push(window_edge(*window, now).into());
             let edge = values.len();
             for Span { seconds, .. } in SPANS {
                 // A span that ends after the edge reaches into the window.

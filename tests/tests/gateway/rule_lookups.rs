@@ -1,10 +1,11 @@
 //! Rules ask the merchant's own data: lists and velocities, over the wire.
 
 use e2e::Backend::{self, Postgres, Sqlite};
-use e2e::within;
+use e2e::{RedisServer, within};
 use rstest::rstest;
 use serde_json::json;
 
+use crate::shared_velocity::{answers_come_from_redis, redis_settings};
 use crate::stage::{CHANGE_IS_SEEN, Stage};
 
 const LISTED: &str = r#"
@@ -78,10 +79,20 @@ async fn a_list_decides_who_may_be_paid(#[values(Sqlite, Postgres)] backend: Bac
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn pays_are_counted_and_checks_and_repeats_are_not(#[values(Sqlite, Postgres)] backend: Backend) {
-    let stage = Stage::new(backend).await;
+async fn pays_are_counted_and_checks_and_repeats_are_not(
+    #[values(Sqlite, Postgres)] backend: Backend,
+    #[values(false, true)] with_redis: bool,
+) {
+    let redis = with_redis.then(RedisServer::start);
+    let stage = match &redis {
+        Some(redis) => Stage::with_settings(backend, &redis_settings(&redis.url())).await,
+        None => Stage::new(backend).await,
+    };
     publish(&stage, BRAKED).await;
     let kiosk = stage.kiosk();
+    if with_redis {
+        answers_come_from_redis(&stage.gateway).await;
+    }
     within(CHANGE_IS_SEEN, "the rule", async || {
         (kiosk.pay("1", "42", "50.01").await.result() == 242).then_some(())
     })

@@ -5,7 +5,8 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, webhooks,
+    api_keys, connections, decisions, ledger, lists, merchants, replays, revisions, rules, secrets, settlements,
+    webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -36,6 +37,9 @@ use crate::api::merchant as v1;
         rules::get_settings,
         rules::set_settings,
         rules::run_rules,
+        secrets::list_secrets,
+        secrets::set_secret,
+        secrets::remove_secret,
         revisions::save_draft,
         revisions::get_draft,
         revisions::delete_draft,

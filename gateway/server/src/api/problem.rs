@@ -320,6 +320,10 @@ impl From<RulebookError> for Problem {
                 }
             }
             RulebookError::NoDraft => Self::not_found("a draft"),
+            RulebookError::Sealing(error) => {
+                tracing::error!(%error, "a secret could not be sealed");
+                Self::internal("a secret could not be sealed; the log says more")
+            }
             RulebookError::Store(error) => error.into(),
         }
     }

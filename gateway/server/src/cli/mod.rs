@@ -8,6 +8,7 @@ mod merchant;
 mod registry;
 mod rules;
 mod sandbox;
+mod secret;
 mod serve;
 mod terminal;
 mod webhook;

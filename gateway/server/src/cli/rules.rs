@@ -10,7 +10,7 @@ use rules::{Engine, Known, Limits, Severity, lint};
 use serde_json::{Value, json};
 use store::{Cursor, Merchant, ReplayStatus};
 
-use super::{Failure, find_merchant, say, say_json};
+use super::{Failure, find_merchant, say, say_json, secret};
 use crate::node::Core;
 use crate::rulebook::{
     Checks, ReplayReport, ReplayRequest, RulebookError, Script, examine_alone, sha256, target_name, unified,
@@ -81,6 +81,9 @@ pub enum Command {
     Show { merchant: String },
     /// Take the rules out of service; the revisions stay
     Unpublish { merchant: String },
+    /// Keep secrets that rules send to the merchant's hosts by `credential`
+    #[command(subcommand)]
+    Secret(secret::Command),
 }
 
 #[derive(Args)]
@@ -210,6 +213,7 @@ pub async fn run(core: Core, command: Command) -> Result<ExitCode, Failure> {
             say(&core.store.rule_revision(merchant.id, number).await?.source);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Secret(command) => secret::run(&core, command, &author()).await,
         Command::Unpublish { merchant } => {
             let merchant = find_merchant(&core, &merchant).await?;
             core.rulebook.unpublish(merchant.id, &author()).await?;

@@ -28,6 +28,7 @@ use crate::payments::envelope::Envelope;
 use crate::payments::facts::{self, Facts};
 use crate::payments::host::Hosts;
 use crate::payments::record::DecisionsKept;
+use crate::payments::velocity::{ExpectedPay, Velocities};
 use crate::payments::{repeat, velocity};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
@@ -45,6 +46,7 @@ pub struct Acceptance {
     log: LogWriter,
     rules: Rules,
     account_check: AccountCheck,
+    velocities: Velocities,
     clock: Arc<dyn Clock>,
     /// Wakes who sends webhooks when there is a new one.
     new_deliveries: Arc<Notify>,
@@ -63,6 +65,7 @@ pub struct Parts {
     pub hosts: Hosts,
     pub decisions_kept: DecisionsKept,
     pub account_check: AccountCheck,
+    pub velocities: Velocities,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
     pub answer_timeout: Duration,
@@ -96,6 +99,7 @@ impl Acceptance {
             writer: parts.writer,
             log: parts.log,
             account_check: parts.account_check,
+            velocities: parts.velocities,
             clock: parts.clock,
             new_deliveries: parts.new_deliveries,
             answer_timeout: parts.answer_timeout,
@@ -274,7 +278,9 @@ impl Acceptance {
         let id = write.payment.id;
         let answer = write.answer.clone();
         let somebody_wants_it = !write.event.deliveries.is_empty();
-        match self.writer.write(write.into_store()).await? {
+        let expected = self.velocities.expect(&write.payment, &write.velocity);
+        let written = self.writer.write(write.into_store()).await;
+        match Self::counted(expected, written).await? {
             WriteOutcome::Stored => {
                 if somebody_wants_it {
                     self.new_deliveries.notify_one();
@@ -287,6 +293,19 @@ impl Acceptance {
             }
             WriteOutcome::Existing(winner) => Ok(self.repeated(call, &winner)),
         }
+    }
+
+    /// Velocities hear what became of a payment before anybody else does.
+    async fn counted(
+        expected: ExpectedPay,
+        written: Result<WriteOutcome, StoreError>,
+    ) -> Result<WriteOutcome, StoreError> {
+        match &written {
+            Ok(WriteOutcome::Stored) => expected.stored().await,
+            Ok(WriteOutcome::Existing(_)) | Err(StoreError::Busy) => expected.not_stored(),
+            Err(_) => drop(expected),
+        }
+        written
     }
 
     fn payment_write(&self, call: &Call<'_>, facts: &Facts<'_>, judged: Judged, number: i64) -> PreparedWrite {

@@ -177,7 +177,11 @@ impl Rules {
         let (input, context) = (Arc::new(input), context(asked));
         let decision = match &revision.program {
             Ok(program) => {
-                let host = self.hosts.of(tenant.merchant.id, &tenant.rules.settings.http_hosts);
+                let host = self.hosts.of(
+                    tenant.merchant.id,
+                    &tenant.rules.settings.http_hosts,
+                    &tenant.rules.secrets,
+                );
                 let surroundings = Surroundings {
                     host: &host,
                     limits: Some(limits),

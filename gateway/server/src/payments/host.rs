@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use plugin_sdk::MerchantId;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rules::{Host, HostAnswer, HostError, HostFuture, HostQuestion, HttpMethod, HttpQuestion, NameKind};
+use store::RuleSecret;
 use url::Url;
 
+use crate::access::sealing::Sealer;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::payments::lookups::Lookups;
+use crate::rulebook::{OpenedSecret, may_go_to};
+use crate::tenancy::is_http_host;
 
 /// Largest answer that a script gets, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -31,6 +36,7 @@ const TOO_MANY_REQUESTS: u16 = 429;
 #[derive(Clone)]
 pub struct Hosts {
     outbound: Outbound,
+    sealer: Arc<Sealer>,
     cache: Cache<CacheKey, Arc<Cached>>,
     lookups: Lookups,
     http_timeout: Duration,
@@ -44,6 +50,8 @@ struct CacheKey {
     url: String,
     headers: BTreeMap<String, String>,
     body: Option<String>,
+    /// The one that was sent, as it was then.
+    secret: Option<(String, DateTime<Utc>)>,
 }
 
 struct Cached {
@@ -53,7 +61,7 @@ struct Cached {
 
 impl Hosts {
     #[must_use]
-    pub fn new(outbound: Outbound, lookups: Lookups, http_timeout: Duration) -> Self {
+    pub fn new(outbound: Outbound, sealer: Arc<Sealer>, lookups: Lookups, http_timeout: Duration) -> Self {
         let cache = Cache::builder()
             .max_capacity(CACHE_BYTES_MAX)
             .weigher(|key: &CacheKey, cached: &Arc<Cached>| {
@@ -64,6 +72,7 @@ impl Hosts {
             .build();
         Self {
             outbound,
+            sealer,
             cache,
             lookups,
             http_timeout,
@@ -72,11 +81,17 @@ impl Hosts {
 
     /// The host of one merchant's call.
     #[must_use]
-    pub fn of<'a>(&'a self, merchant: MerchantId, http_hosts: &'a [String]) -> MerchantHost<'a> {
+    pub fn of<'a>(
+        &'a self,
+        merchant: MerchantId,
+        http_hosts: &'a [String],
+        secrets: &'a [RuleSecret],
+    ) -> MerchantHost<'a> {
         MerchantHost {
             hosts: self,
             merchant,
             http_hosts,
+            secrets,
         }
     }
 }
@@ -106,6 +121,7 @@ pub struct MerchantHost<'a> {
     hosts: &'a Hosts,
     merchant: MerchantId,
     http_hosts: &'a [String],
+    secrets: &'a [RuleSecret],
 }
 
 impl Host for MerchantHost<'_> {
@@ -125,13 +141,10 @@ impl Host for MerchantHost<'_> {
 impl MerchantHost<'_> {
     async fn http(&self, question: &HttpQuestion) -> Result<HostAnswer, HostError> {
         let url = allowed(&self.hosts.outbound, self.http_hosts, &question.url)?;
-        if let Some(name) = &question.credential {
-            return Err(HostError::UnknownName {
-                kind: NameKind::Credential,
-                name: name.clone(),
-                known: Vec::new(),
-            });
-        }
+        let secret = match &question.credential {
+            Some(name) => Some(self.secret(name, &url)?),
+            None => None,
+        };
         let age_max = question
             .cache_seconds
             .map(|seconds| Duration::from_secs(u64::from(seconds)));
@@ -144,6 +157,7 @@ impl MerchantHost<'_> {
             url: question.url.clone(),
             headers: question.headers.clone(),
             body: question.body.clone(),
+            secret: secret.map(|secret| (secret.name.clone(), secret.changed_at)),
         };
         if let Some(age_max) = age_max
             && let Some(cached) = self.hosts.cache.get(&key)
@@ -151,7 +165,7 @@ impl MerchantHost<'_> {
         {
             return Ok(cached.answer.clone());
         }
-        let answer = self.fetch(url, &key, question).await?;
+        let answer = self.fetch(url, &key, question, secret).await?;
         if age_max.is_some() && is_worth_keeping(&answer) {
             let cached = Cached {
                 answer: answer.clone(),
@@ -162,19 +176,58 @@ impl MerchantHost<'_> {
         Ok(answer)
     }
 
-    async fn fetch(&self, url: Url, key: &CacheKey, question: &HttpQuestion) -> Result<HostAnswer, HostError> {
+    /// The merchant's secret of this name, if it may be sent to this URL.
+    fn secret(&self, name: &str, url: &Url) -> Result<&RuleSecret, HostError> {
+        let secret = self.secrets.iter().find(|secret| secret.name == name);
+        let secret = secret.ok_or_else(|| HostError::UnknownName {
+            kind: NameKind::Credential,
+            name: name.to_owned(),
+            known: self.secrets.iter().map(|secret| secret.name.clone()).collect(),
+        })?;
+        if may_go_to(secret, url) {
+            return Ok(secret);
+        }
+        Err(HostError::Refused {
+            message: format!(
+                "the secret '{name}' may not be sent to {}://{}; its hosts are {}",
+                url.scheme(),
+                url.host_str().unwrap_or_default(),
+                secret.hosts.join(", ")
+            ),
+        })
+    }
+
+    fn open(&self, secret: &RuleSecret) -> Result<OpenedSecret, HostError> {
+        let opened = OpenedSecret::open(&self.hosts.sealer, self.merchant, secret);
+        let opened = opened.unwrap_or_else(|error| {
+            tracing::error!(merchant = %self.merchant, secret = secret.name, %error, "a secret of rules cannot be opened");
+            None
+        });
+        opened.ok_or_else(|| HostError::Unavailable {
+            message: format!("the secret '{}' cannot be opened", secret.name),
+        })
+    }
+
+    async fn fetch(
+        &self,
+        url: Url,
+        key: &CacheKey,
+        question: &HttpQuestion,
+        secret: Option<&RuleSecret>,
+    ) -> Result<HostAnswer, HostError> {
+        let secret = secret.map(|secret| self.open(secret)).transpose()?;
+        let mut headers = headers(&question.headers)?;
+        if let Some(secret) = &secret {
+            headers.insert(secret.header.clone(), secret.value.clone());
+        }
         let wanted = question.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms)));
         let timeout = wanted.map_or(self.hosts.http_timeout, |wanted| wanted.min(self.hosts.http_timeout));
         let started = Instant::now();
         let body = question.body.clone().map(String::into_bytes);
-        let answer = self.hosts.outbound.fetch(
-            key.method.clone(),
-            url,
-            headers(&question.headers)?,
-            body,
-            ANSWER_BYTES_MAX,
-            timeout,
-        );
+        let answer = self
+            .hosts
+            .outbound
+            .fetch(key.method.clone(), url, headers, body, ANSWER_BYTES_MAX, timeout);
         let answer = answer.await;
         metrics::histogram!("tollgate_rule_http_seconds").record(started.elapsed().as_secs_f64());
         let answer = answer.map_err(|error| match error {
@@ -184,10 +237,16 @@ impl MerchantHost<'_> {
             },
             OutboundError::Transport(message) => HostError::Unavailable { message },
         })?;
+        // A host that sends the secret back must not make a record of it.
+        let clean = |text: String| match &secret {
+            Some(secret) => secret.taken_out_of(text),
+            None => text,
+        };
+        let passed_on = passed_on(&answer.headers).into_iter();
         Ok(HostAnswer::Http {
             status: answer.status,
-            headers: passed_on(&answer.headers),
-            body: String::from_utf8_lossy(&answer.body).into_owned(),
+            headers: passed_on.map(|(name, value)| (name, clean(value))).collect(),
+            body: clean(String::from_utf8_lossy(&answer.body).into_owned()),
         })
     }
 }
@@ -227,8 +286,7 @@ fn allowed(outbound: &Outbound, http_hosts: &[String], text: &str) -> Result<Url
     let name = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
     let with_port = format!("{name}:{port}");
-    let known = |host: &String| *host == with_port || (url.port().is_none() && host == name);
-    if !http_hosts.iter().any(known) {
+    if !http_hosts.iter().any(|host| is_http_host(host, &url)) {
         let message = format!(
             "the host {} is not on the merchant's list of allowed hosts; the operator adds it to http_hosts",
             if url.port().is_none() { name } else { &with_port },

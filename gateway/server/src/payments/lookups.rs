@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use plugin_sdk::{Clock, MerchantId};
 use rules::{HostAnswer, HostError, NameKind, Totals, Window};
-use store::Store;
 
 use crate::lists::{Lists, LookupError};
-use crate::payments::velocity;
+use crate::payments::velocity::{Velocities, VelocityError};
 
 #[derive(Clone)]
 pub struct Lookups {
     pub lists: Lists,
-    pub store: Store,
+    pub velocities: Velocities,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -40,9 +39,9 @@ impl Lookups {
             .iter()
             .map(|window| Duration::from_secs(window.seconds().into()))
             .collect();
-        let asked = velocity::ask(&self.store, merchant, key, &windows, self.clock.now()).await;
+        let asked = self.velocities.ask(merchant, key, &windows, self.clock.now()).await;
         let totals = asked.map_err(|error| match error {
-            velocity::VelocityError::Unavailable(message) => HostError::Unavailable { message },
+            VelocityError::Unavailable(message) => HostError::Unavailable { message },
             refused => HostError::Refused {
                 message: refused.to_string(),
             },

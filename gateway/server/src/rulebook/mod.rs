@@ -4,6 +4,7 @@
 mod checks;
 mod diff;
 mod replay;
+mod secrets;
 mod why;
 
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use tokio::sync::Semaphore;
 pub use checks::{Checks, FailedTest, TestSummary};
 pub use diff::unified;
 pub use replay::{ChangeGroup, Example, PreparedReplay, ReplayReport, ReplayRequest, target_name};
+pub use secrets::{OpenedSecret, SecretDraft, may_go_to};
 pub use why::{Explanation, RanLine};
 
-use crate::access::sealing::hex;
+use crate::access::sealing::{Sealer, SealingError, hex};
 use crate::tenancy::RuleSettings;
 
 /// Longest message of a revision, in characters.
@@ -38,6 +40,8 @@ pub enum RulebookError {
     Red(Box<Checks>),
     #[error("there is no draft to publish; save one first")]
     NoDraft,
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -69,6 +73,7 @@ pub struct ChangedRevision {
 pub struct Rulebook {
     pub store: Store,
     pub engine: Engine,
+    pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
     /// Replays that run on this node at once.
     pub replay_turns: Arc<Semaphore>,
@@ -86,11 +91,13 @@ impl Rulebook {
             .into_iter()
             .map(|list| list.name)
             .collect();
+        let secrets = self.store.rule_secrets(merchant).await?;
+        let secrets = secrets.into_iter().map(|secret| secret.name).collect();
         let limits = self.limits(merchant).await?;
         let known = Known {
             connections: Some(connections),
             lists: Some(lists),
-            credentials: Some(Vec::new()),
+            credentials: Some(secrets),
         };
         Checks::run(self.engine.clone(), source.to_owned(), known, limits).await
     }

@@ -233,9 +233,12 @@ impl Directory {
             .connections
             .into_iter()
             .map(|row| (row.slug.clone(), self.bind_connection(row)));
-        let rules = self
-            .rules
-            .bind(tenant.merchant.id, tenant.rules.as_ref(), tenant.rule_settings);
+        let rules = self.rules.bind(
+            tenant.merchant.id,
+            tenant.rules.as_ref(),
+            tenant.rule_settings,
+            tenant.rule_secrets,
+        );
         BoundTenant {
             merchant: tenant.merchant,
             connections: connections.collect(),

@@ -11,6 +11,6 @@ pub use directory::{BoundConnection, BoundNetwork, BoundTenant, Directory};
 pub use onboarding::{
     BasicCredentials, ConnectionDraft, ConnectionPatch, EndpointDraft, EndpointPatch, Onboarding, OnboardingError,
 };
-pub use rule_settings::{LimitSettings, OnBrokenRule, RuleSettings};
+pub use rule_settings::{LimitSettings, OnBrokenRule, RuleSettings, is_http_host};
 pub use rules_in_service::{BoundRevision, BoundRules, RuleBinder};
 pub use slug::is_slug;

@@ -92,6 +92,14 @@ impl RuleSettings {
     }
 }
 
+/// Whether a URL's host is the one that stands on a list: without a port there, the scheme's own is meant.
+#[must_use]
+pub fn is_http_host(host: &str, url: &url::Url) -> bool {
+    let name = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    host == format!("{name}:{port}") || (url.port().is_none() && host == name)
+}
+
 /// A name or an address with or without a port, as it stands in a URL.
 fn is_host(text: &str) -> bool {
     let url = url::Url::parse(&format!("https://{text}/"));

@@ -7,7 +7,7 @@ use moka::sync::Cache;
 use plugin_sdk::MerchantId;
 use rules::{Allowance, AllowanceLimits, Breaker, BreakerSettings, CallLimits, Engine, Handler, Program};
 use serde_json::Value;
-use store::RuleRevision;
+use store::{RuleRevision, RuleSecret};
 
 use crate::tenancy::RuleSettings;
 
@@ -21,6 +21,8 @@ const REVISION_BYTES: usize = 512;
 pub struct BoundRules {
     pub published: Option<Arc<BoundRevision>>,
     pub settings: RuleSettings,
+    /// What `ctx.http` may send without the script knowing it; sealed.
+    pub secrets: Vec<RuleSecret>,
     /// Those of the installation, with what the settings change.
     pub limits: CallLimits,
     /// Of all calls of this merchant's scripts on this node.
@@ -84,7 +86,13 @@ impl RuleBinder {
         }
     }
 
-    pub fn bind(&self, merchant: MerchantId, published: Option<&RuleRevision>, settings: Option<Value>) -> BoundRules {
+    pub fn bind(
+        &self,
+        merchant: MerchantId,
+        published: Option<&RuleRevision>,
+        settings: Option<Value>,
+        secrets: Vec<RuleSecret>,
+    ) -> BoundRules {
         let settings = settings.map(serde_json::from_value::<RuleSettings>).transpose();
         let settings = settings.unwrap_or_else(|error| {
             tracing::error!(%merchant, %error, "the settings of the rules cannot be read; the installation's are used");
@@ -95,6 +103,7 @@ impl RuleBinder {
             published: published.map(|revision| self.revision(revision)),
             limits: settings.limits.over(&self.engine.limits().call),
             settings,
+            secrets,
             allowance: (self.allowances).get_with(merchant, || Arc::new(Allowance::new(self.allowance))),
         }
     }

@@ -25,6 +25,7 @@ pub mod registrations;
 pub mod rule_drafts;
 pub mod rule_replays;
 pub mod rule_revisions;
+pub mod rule_secrets;
 pub mod rule_settings;
 pub mod rule_troubles;
 pub mod settlement_files;

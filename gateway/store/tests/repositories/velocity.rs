@@ -34,10 +34,16 @@ impl World {
     async fn totals(&self, key: &str, windows: &[u64], now: DateTime<Utc>) -> Vec<VelocityTotals> {
         let windows: Vec<_> = windows.iter().map(|seconds| Duration::from_secs(*seconds)).collect();
         let key = self.key(key);
-        self.store
+        let totals = self
+            .store
             .velocity(self.merchant.id, &key, &windows, now)
             .await
-            .unwrap()
+            .unwrap();
+        // Whoever keeps the spans elsewhere comes to the same.
+        let spans = self.store.velocity_spans(self.merchant.id, &key, now, 1_000);
+        let spans = spans.await.unwrap().unwrap();
+        assert_eq!(store::velocity_totals(&spans, &windows, now).unwrap(), totals);
+        totals
     }
 
     async fn roll_up(&self, now: DateTime<Utc>) {
@@ -260,6 +266,13 @@ async fn a_busy_key_is_read_in_a_few_rows_and_forgotten_in_time(#[values(Sqlite,
     assert_eq!(world.totals("a", &[30 * DAY], now).await, [totals(300, 300)]);
     let rows = world.count("velocity_marks").await;
     assert!(rows < 80, "{rows} rows");
+    let spans = async |limit| {
+        let key = world.key("a");
+        let spans = world.store.velocity_spans(world.merchant.id, &key, now, limit);
+        spans.await.unwrap().map(|spans| spans.len())
+    };
+    let rows = usize::try_from(rows).unwrap();
+    assert_eq!((spans(rows).await, spans(rows - 1).await), (Some(rows), None));
     assert_eq!(
         world.totals("a", &[MINUTE, HOUR], now).await,
         [totals(0, 0), totals(0, 0)]

@@ -9,6 +9,7 @@ pub mod merchants;
 pub mod replays;
 pub mod revisions;
 pub mod rules;
+pub mod secrets;
 pub mod settlements;
 pub mod webhooks;
 
@@ -66,6 +67,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(connections::configure)
             .configure(api_keys::configure)
             .configure(rules::configure)
+            .configure(secrets::configure)
             .configure(revisions::configure)
             .configure(decisions::configure)
             .configure(replays::configure)

@@ -215,14 +215,15 @@ pub async fn run_rules(admin: Data<Admin>, path: Path<String>, body: Json<RunBod
         now: body.now.unwrap_or_else(|| admin.clock.now()),
         seed: body.seed,
     };
-    let (live, recorded);
+    let (live, recorded, secrets);
     let host: &dyn Host = match body.calls {
         Some(calls) => {
             recorded = Recorded::new(calls);
             &recorded
         }
         None => {
-            live = admin.hosts.of(merchant.id, &settings.http_hosts);
+            secrets = admin.rulebook.secrets(merchant.id).await?;
+            live = admin.hosts.of(merchant.id, &settings.http_hosts, &secrets);
             &live
         }
     };

@@ -145,7 +145,11 @@ impl Rules {
         limits.decision = time_max.map_or(limits.decision, |max| limits.decision.min(max));
         let decision = match &revision.program {
             Ok(program) => {
-                let host = self.hosts.of(tenant.merchant.id, &tenant.rules.settings.http_hosts);
+                let host = (self.hosts).of(
+                    tenant.merchant.id,
+                    &tenant.rules.settings.http_hosts,
+                    &tenant.rules.secrets,
+                );
                 let surroundings = Surroundings {
                     host: &host,
                     limits: Some(&limits),

@@ -9,6 +9,7 @@ use store::{DatabaseOptions, LogWriter, NewDecision, NewMerchant, ReplayStatus, 
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::access::sealing::{Sealer, generate_master_key};
 use crate::rulebook::Script;
 
 /// Asks for everything there is to ask for, and fails in every way that may come again.
@@ -102,6 +103,7 @@ async fn world() -> World {
     let rulebook = Rulebook {
         store,
         engine: Engine::new(Limits::default()).unwrap(),
+        sealer: Arc::new(Sealer::from_hex(&generate_master_key().unwrap()).unwrap()),
         clock: Arc::new(SystemClock),
         replay_turns: Arc::new(Semaphore::new(1)),
     };
