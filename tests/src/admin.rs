@@ -86,7 +86,7 @@ impl Admin {
     }
 }
 
-async fn read(answer: reqwest::Response) -> AdminAnswer {
+pub(crate) async fn read(answer: reqwest::Response) -> AdminAnswer {
     let status = answer.status().as_u16();
     let text = answer.text().await.unwrap();
     let body = match text.as_str() {

@@ -11,10 +11,11 @@ pub mod kiosk;
 pub mod ports;
 pub mod postgres;
 pub mod redis;
+pub mod sandbox;
 pub mod wait;
 mod watchdog;
 
-pub use admin::Admin;
+pub use admin::{Admin, AdminAnswer};
 pub use cable::Cable;
 pub use database::{Backend, TestDatabase};
 pub use gateway::{Cli, Gateway};
@@ -22,4 +23,5 @@ pub use inspector::{Inspector, Received, Reply};
 pub use kiosk::{Answer, Kiosk};
 pub use postgres::PostgresServer;
 pub use redis::RedisServer;
+pub use sandbox::{Sandbox, Shop};
 pub use wait::{soon, within};

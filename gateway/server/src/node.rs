@@ -239,6 +239,8 @@ impl Node {
             directory: directory.clone(),
             orders: orders.clone(),
             keys: keys.clone(),
+            onboarding: core.onboarding.clone(),
+            new_deliveries: Arc::clone(&new_deliveries),
             clock: Arc::clone(&core.clock),
         });
         let status = Data::new(status::Status {

@@ -3,6 +3,7 @@
 mod connection;
 mod demo;
 mod inspector;
+mod key;
 mod list;
 mod merchant;
 mod registry;
@@ -71,6 +72,9 @@ enum Command {
     /// Make, change and list a merchant's connections
     #[command(subcommand)]
     Connection(connection::Command),
+    /// Make, list and revoke the API keys of a merchant's systems
+    #[command(subcommand)]
+    Key(key::Command),
     /// Check, test, publish and replay a merchant's rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -124,6 +128,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Rules(rules::Command::Check { file, json }) => return rules::check(&file, json),
         Command::Rules(rules::Command::Test { file, json }) => return rules::test(&file, json).await,
         Command::Rules(command) => return rules::run(open().await?, command).await,
+        Command::Key(command) => return key::run(open().await?, command).await,
         Command::Serve => serve::run(cli.settings.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,

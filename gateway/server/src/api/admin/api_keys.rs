@@ -2,7 +2,7 @@ use actix_web::web::{Data, Json, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Duration, Utc};
 use plugin_sdk::ApiKeyId;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use store::ApiKey;
 use utoipa::{IntoParams, ToSchema};
@@ -41,7 +41,17 @@ pub struct ApiKeyView {
 }
 
 impl ApiKeyView {
-    fn of(key: ApiKey) -> Self {
+    /// A new key, with its text.
+    #[must_use]
+    pub fn with_text((key, text): (ApiKey, SecretString)) -> Self {
+        Self {
+            key: Some(text.expose_secret().to_owned()),
+            ..Self::of(key)
+        }
+    }
+
+    #[must_use]
+    pub fn of(key: ApiKey) -> Self {
         Self {
             id: key.id.to_string(),
             name: key.name,
@@ -77,13 +87,10 @@ pub async fn create_api_key(
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
     let body = body.into_inner();
-    let (key, text) = (admin.keys)
+    let made = (admin.keys)
         .create(merchant.id, body.name, body.scopes, body.expires_at)
         .await?;
-    Ok(HttpResponse::Created().json(ApiKeyView {
-        key: Some(text.expose_secret().to_owned()),
-        ..ApiKeyView::of(key)
-    }))
+    Ok(HttpResponse::Created().json(ApiKeyView::with_text(made)))
 }
 
 #[utoipa::path(context_path = "/admin/v1", tag = "API keys", params(("merchant" = String, Path)),

@@ -58,7 +58,8 @@ pub struct EndpointView {
 }
 
 impl EndpointView {
-    fn of(endpoint: Endpoint, secret: Option<&SecretString>) -> Self {
+    #[must_use]
+    pub fn of(endpoint: Endpoint, secret: Option<&SecretString>) -> Self {
         Self {
             id: endpoint.id.to_string(),
             url: endpoint.url,
@@ -97,6 +98,33 @@ pub struct NewEndpointBody {
     max_in_flight: Option<u32>,
     #[schema(value_type = Option<Object>)]
     retry_schedule: Option<RetrySchedule>,
+}
+
+impl From<NewEndpointBody> for EndpointDraft {
+    fn from(body: NewEndpointBody) -> Self {
+        Self {
+            url: body.url,
+            format: body.format,
+            time_zone: body.time_zone,
+            secret: body.secret,
+            event_types: body.event_types,
+            max_in_flight: body.max_in_flight,
+            retry_schedule: body.retry_schedule,
+        }
+    }
+}
+
+impl From<EndpointPatchBody> for EndpointPatch {
+    fn from(body: EndpointPatchBody) -> Self {
+        Self {
+            url: body.url,
+            time_zone: body.time_zone,
+            event_types: body.event_types,
+            status: body.status.map(Into::into),
+            max_in_flight: body.max_in_flight,
+            retry_schedule: body.retry_schedule,
+        }
+    }
 }
 
 fn standard() -> EndpointFormat {
@@ -144,16 +172,7 @@ pub async fn create_endpoint(
     body: Json<NewEndpointBody>,
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
-    let body = body.into_inner();
-    let draft = EndpointDraft {
-        url: body.url,
-        format: body.format,
-        time_zone: body.time_zone,
-        secret: body.secret,
-        event_types: body.event_types,
-        max_in_flight: body.max_in_flight,
-        retry_schedule: body.retry_schedule,
-    };
+    let draft = body.into_inner().into();
     let (endpoint, secret) = admin.onboarding.create_endpoint(merchant.id, draft).await?;
     Ok(HttpResponse::Created().json(EndpointView::of(endpoint, Some(&secret))))
 }
@@ -190,15 +209,7 @@ pub async fn change_endpoint(
     body: Json<EndpointPatchBody>,
 ) -> Result<Json<EndpointView>, Problem> {
     let endpoint = endpoint(&admin, &path).await?;
-    let body = body.into_inner();
-    let patch = EndpointPatch {
-        url: body.url,
-        time_zone: body.time_zone,
-        event_types: body.event_types,
-        status: body.status.map(Into::into),
-        max_in_flight: body.max_in_flight,
-        retry_schedule: body.retry_schedule,
-    };
+    let patch = body.into_inner().into();
     let endpoint = admin
         .onboarding
         .change_endpoint(endpoint.merchant_id, endpoint.id, patch)

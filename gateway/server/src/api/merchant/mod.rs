@@ -6,6 +6,7 @@ pub mod events;
 pub mod payments;
 pub mod payouts;
 pub mod tokens;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -20,12 +21,13 @@ use aws_lc_rs::digest::{Context, SHA256};
 use plugin_sdk::Clock;
 use serde::de::DeserializeOwned;
 use store::Store;
+use tokio::sync::Notify;
 
 use crate::access::api_keys::{ApiKeys, KeyHolder};
 use crate::access::sealing::hex;
 use crate::api::problem::Problem;
 use crate::payments::orders::{Answer, OrderError, Orders, RequestKey};
-use crate::tenancy::{BoundTenant, Directory};
+use crate::tenancy::{BoundTenant, Directory, Onboarding};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPEATED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -38,6 +40,8 @@ pub struct MerchantApi {
     pub directory: Directory,
     pub orders: Orders,
     pub keys: ApiKeys,
+    pub onboarding: Onboarding,
+    pub new_deliveries: Arc<Notify>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -51,6 +55,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(accounts::configure)
             .configure(cards::configure)
             .configure(events::configure)
+            .configure(webhooks::configure)
             .default_service(web::route().to(nowhere)),
     );
 }
