@@ -18,6 +18,7 @@ mod m20261122_000008_rules_at_work;
 mod m20261122_000009_revisions;
 mod m20261122_000010_decisions;
 mod m20261122_000011_replays;
+mod m20261122_000012_shadows;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_revisions::Migration),
             Box::new(m20261122_000010_decisions::Migration),
             Box::new(m20261122_000011_replays::Migration),
+            Box::new(m20261122_000012_shadows::Migration),
         ]
     }
 }

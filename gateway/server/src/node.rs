@@ -23,9 +23,9 @@ use crate::edge::guard::Guard;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
-use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts};
+use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts, ShadowJob, Shadows};
 use crate::plugins::Plugins;
-use crate::rulebook::Rulebook;
+use crate::rulebook::{Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
 use crate::tenancy::{Directory, Onboarding, RuleBinder};
@@ -197,6 +197,8 @@ impl Node {
         let imports = Imports::new(core.lists.clone());
         let (import_queue, jobs) = mpsc::channel(IMPORTS_WAITING_MAX);
         workers.extend(start_list_workers(&core, &imports, jobs, &stopped));
+        let (shadows, jobs) = Shadows::new();
+        workers.push(start_shadow_runner(&core, jobs, &stopped));
 
         let status = Data::new(status::Status {
             store: core.store.clone(),
@@ -227,6 +229,7 @@ impl Node {
                 engine: core.engine,
                 hosts,
                 decisions_kept: settings.rules.decisions_kept,
+                shadows,
                 account_check: AccountCheck::new(
                     core.outbound,
                     Duration::from_millis(settings.payments.check_url_timeout_ms),
@@ -336,6 +339,20 @@ fn start_list_workers(
         tokio::spawn(imports.clone().serve(jobs, stopped.clone())),
         tokio::spawn(upkeep.run(stopped.clone())),
     ]
+}
+
+fn start_shadow_runner(
+    core: &Core,
+    jobs: mpsc::Receiver<ShadowJob>,
+    stopped: &watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let runner = ShadowRunner {
+        store: core.store.clone(),
+        engine: core.engine.clone(),
+        clock: Arc::clone(&core.clock),
+        jobs,
+    };
+    tokio::spawn(runner.run(stopped.clone()))
 }
 
 type Listening = (SocketAddr, (ServerHandle, JoinHandle<std::io::Result<()>>));

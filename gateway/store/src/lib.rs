@@ -31,6 +31,7 @@ mod rule_settings;
 mod rule_troubles;
 mod rules;
 mod settlements;
+mod shadows;
 mod supervise;
 mod velocity;
 
@@ -60,4 +61,5 @@ pub use replays::{NewReplay, Replay, ReplaySpan, ReplayStatus};
 pub use rule_troubles::{RuleFailure, RuleTrouble};
 pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};
+pub use shadows::{NewShadow, RuleShadow, ShadowCounts, ShadowGroup};
 pub use velocity::{VelocityKey, VelocityMark, VelocityTotals};

@@ -11,6 +11,7 @@ use crate::endpoints::{self, Endpoint};
 use crate::entities::{connections, merchants};
 use crate::rule_settings;
 use crate::rules::{self, RuleRevision};
+use crate::shadows::{self, RuleShadow};
 use crate::{Cursor, Page, Store, StoreError};
 
 /// A tenant of the installation.
@@ -95,6 +96,8 @@ pub struct Tenant {
     pub rules: Option<RuleRevision>,
     /// What the rules run under; `None` when it was never set.
     pub rule_settings: Option<Value>,
+    /// The script that decides in the shadow of the rules.
+    pub shadow: Option<RuleShadow>,
 }
 
 impl MerchantStatus {
@@ -299,12 +302,14 @@ impl Store {
             None => None,
         };
         let rule_settings = rule_settings::of_merchant(&self.reads, merchant.id).await?;
+        let shadow = shadows::running(&self.reads, merchant.id).await?;
         Ok(Some(Tenant {
             merchant,
             connections,
             endpoints,
             rules,
             rule_settings,
+            shadow,
         }))
     }
 

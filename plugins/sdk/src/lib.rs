@@ -16,8 +16,8 @@ mod settlement;
 pub use access::{Access, AuthMode};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use ids::{
-    AuditId, ConnectionId, DecisionId, DeliveryId, EndpointId, EventId, IdError, ListImportId, MerchantId, OperationId,
-    PaymentId, ReplayId, SettlementId,
+    AuditId, CanaryId, ConnectionId, DecisionId, DeliveryId, EndpointId, EventId, IdError, ListImportId, MerchantId,
+    OperationId, PaymentId, ReplayId, SettlementId, ShadowId,
 };
 pub use inbound::{
     Booking, Command, Field, InboundConnection, InboundProtocol, NetworkAnswer, NetworkRequest, Objections, PaymentKey,

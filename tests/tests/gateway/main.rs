@@ -21,6 +21,7 @@ mod rule_lookups;
 mod rules;
 mod rules_cli;
 mod settlements;
+mod shadow;
 mod shutdown;
 mod stage;
 mod webhooks;

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, webhooks,
+    connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, shadow, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -45,6 +45,9 @@ use crate::api::admin::{
         replays::start_replay,
         replays::list_replays,
         replays::get_replay,
+        shadow::start_shadow,
+        shadow::get_shadow,
+        shadow::stop_shadow,
         webhooks::create_endpoint,
         webhooks::list_endpoints,
         webhooks::get_endpoint,

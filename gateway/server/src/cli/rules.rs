@@ -1,6 +1,8 @@
 //! `tollgate rules`: for teams that keep their rules in git. Exit codes: 0 all is well, 1 something was found (an error,
 //! a red test, a difference, a changed decision), 2 the command could not do its work.
 
+mod shadow;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -69,6 +71,9 @@ pub enum Command {
     },
     /// Make stored decisions once more with another script, and tell what changes
     Replay(Replay),
+    /// Let a script decide behind the answers, and see what it would have changed
+    #[command(subcommand)]
+    Shadow(shadow::Command),
     /// List revisions, newest first
     Log {
         merchant: String,
@@ -201,6 +206,7 @@ pub async fn run(core: Core, command: Command) -> Result<ExitCode, Failure> {
             say_published(&merchant, revision, json)
         }
         Command::Replay(replay) => self::replay(&core, replay).await,
+        Command::Shadow(command) => shadow::run(&core, command).await,
         Command::Log { merchant, limit, json } => {
             log(&core, &find_merchant(&core, &merchant).await?, limit, json).await
         }
@@ -410,7 +416,10 @@ fn say_report(name: &str, report: &ReplayReport) {
         say(&format!("{}\t{}\t{}", group.count, group.change, amounts.join(", ")));
         for example in group.examples.iter().take(3) {
             let amount = example.amount.map_or_else(String::new, |amount| format!(", {amount}"));
-            say(&format!("\t{}: account {}{amount}", example.decision, example.account));
+            let decision = example
+                .decision
+                .map_or_else(|| "not stored".to_owned(), |id| id.to_string());
+            say(&format!("\t{decision}: account {}{amount}", example.account));
         }
     }
 }

@@ -28,6 +28,7 @@ use crate::payments::envelope::Envelope;
 use crate::payments::facts::{self, Facts};
 use crate::payments::host::Hosts;
 use crate::payments::record::DecisionsKept;
+use crate::payments::shadow::{ShadowJob, Shadows};
 use crate::payments::{repeat, velocity};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
@@ -44,6 +45,7 @@ pub struct Acceptance {
     writer: PaymentWriter,
     log: LogWriter,
     rules: Rules,
+    shadows: Shadows,
     account_check: AccountCheck,
     clock: Arc<dyn Clock>,
     /// Wakes who sends webhooks when there is a new one.
@@ -62,6 +64,7 @@ pub struct Parts {
     pub engine: rules::Engine,
     pub hosts: Hosts,
     pub decisions_kept: DecisionsKept,
+    pub shadows: Shadows,
     pub account_check: AccountCheck,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
@@ -95,6 +98,7 @@ impl Acceptance {
             lookup: parts.lookup,
             writer: parts.writer,
             log: parts.log,
+            shadows: parts.shadows,
             account_check: parts.account_check,
             clock: parts.clock,
             new_deliveries: parts.new_deliveries,
@@ -214,7 +218,7 @@ impl Acceptance {
         match (&judged.verdict, Facts::of(call.request)) {
             (Verdict::Refused(refusal), _) if !refusal.reason.is_final() => {
                 let answer = NetworkAnswer::refused(refusal.clone());
-                self.keep(judged.decisions);
+                self.keep(judged.behind);
                 Ok(plain(call, answer))
             }
             (_, Some(facts)) => self.settle(call, &facts, judged).await,
@@ -273,9 +277,11 @@ impl Acceptance {
         self.shape_event(call, &write.payment, &mut write.event).await;
         let id = write.payment.id;
         let answer = write.answer.clone();
+        let shadowed = std::mem::take(&mut write.shadowed);
         let somebody_wants_it = !write.event.deliveries.is_empty();
         match self.writer.write(write.into_store()).await? {
             WriteOutcome::Stored => {
+                self.shadows.hand_over(shadowed);
                 if somebody_wants_it {
                     self.new_deliveries.notify_one();
                 }
@@ -336,7 +342,8 @@ impl Acceptance {
             operation,
             event,
             exchange,
-            decisions: judged.decisions,
+            decisions: judged.behind.decisions,
+            shadowed: judged.behind.shadowed,
             answer,
             velocity: velocity::marks(call.tenant.merchant.id, judged.velocity_keys.iter().map(String::as_str)),
         }
@@ -350,6 +357,7 @@ struct PreparedWrite {
     event: NewEvent,
     exchange: store::NewExchange,
     decisions: Vec<NewDecision>,
+    shadowed: Vec<ShadowJob>,
     answer: RawAnswer,
     velocity: Vec<store::VelocityMark>,
 }

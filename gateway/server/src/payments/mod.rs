@@ -10,6 +10,7 @@ mod host;
 mod lookups;
 mod record;
 mod repeat;
+mod shadow;
 pub mod velocity;
 
 pub use accept::{Acceptance, Answered, Call, Parts};
@@ -17,4 +18,5 @@ pub use account::AccountCheck;
 pub use envelope::Envelope;
 pub use host::Hosts;
 pub use lookups::Lookups;
-pub use record::{DecisionRecord, DecisionsKept};
+pub use record::{DecisionRecord, DecisionsKept, masked};
+pub use shadow::{ShadowJob, ShadowLoad, Shadows};

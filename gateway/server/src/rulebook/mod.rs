@@ -4,6 +4,7 @@
 mod checks;
 mod diff;
 mod replay;
+mod shadow;
 mod why;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 pub use checks::{Checks, FailedTest, TestSummary};
 pub use diff::unified;
 pub use replay::{ChangeGroup, Example, PreparedReplay, ReplayReport, ReplayRequest, target_name};
+pub use shadow::{ShadowReport, ShadowRequest, ShadowRunner};
 pub use why::{Explanation, RanLine};
 
 use crate::access::sealing::hex;
@@ -36,7 +38,7 @@ pub enum RulebookError {
     /// The checks object to it, so it is not published.
     #[error("the rules are not published: {}", .0.objections())]
     Red(Box<Checks>),
-    #[error("there is no draft to publish; save one first")]
+    #[error("there is no draft; save one first")]
     NoDraft,
     #[error(transparent)]
     Store(#[from] StoreError),

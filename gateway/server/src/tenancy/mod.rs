@@ -11,5 +11,5 @@ pub use onboarding::{
     BasicCredentials, ConnectionDraft, ConnectionPatch, EndpointDraft, EndpointPatch, Onboarding, OnboardingError,
 };
 pub use rule_settings::{LimitSettings, OnBrokenRule, RuleSettings};
-pub use rules_in_service::{BoundRevision, BoundRules, RuleBinder};
+pub use rules_in_service::{BoundRevision, BoundRules, BoundShadow, RuleBinder};
 pub use slug::is_slug;

@@ -14,6 +14,7 @@ mod payments;
 mod races;
 mod rules;
 mod settlements;
+mod shadows;
 mod velocity;
 mod views;
 mod world;

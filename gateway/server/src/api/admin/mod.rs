@@ -9,6 +9,7 @@ pub mod replays;
 pub mod revisions;
 pub mod rules;
 pub mod settlements;
+pub mod shadow;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(revisions::configure)
             .configure(decisions::configure)
             .configure(replays::configure)
+            .configure(shadow::configure)
             .configure(webhooks::configure)
             .configure(ledger::configure)
             .configure(settlements::configure)
