@@ -19,6 +19,7 @@ mod m20261122_000009_revisions;
 mod m20261122_000010_decisions;
 mod m20261122_000011_replays;
 mod m20261122_000012_shadows;
+mod m20261122_000013_canaries;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_decisions::Migration),
             Box::new(m20261122_000011_replays::Migration),
             Box::new(m20261122_000012_shadows::Migration),
+            Box::new(m20261122_000013_canaries::Migration),
         ]
     }
 }

@@ -23,9 +23,9 @@ use crate::edge::guard::Guard;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
-use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts, ShadowJob, Shadows};
+use crate::payments::{Acceptance, AccountCheck, Canaries, Hosts, Lookups, Parts, ShadowJob, Shadows};
 use crate::plugins::Plugins;
-use crate::rulebook::{Rulebook, ShadowRunner};
+use crate::rulebook::{CanaryWatch, Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
 use crate::tenancy::{Directory, Onboarding, RuleBinder};
@@ -199,6 +199,8 @@ impl Node {
         workers.extend(start_list_workers(&core, &imports, jobs, &stopped));
         let (shadows, jobs) = Shadows::new();
         workers.push(start_shadow_runner(&core, jobs, &stopped));
+        let canaries = Canaries::default();
+        workers.push(start_canary_watch(&core, &canaries, &new_deliveries, &stopped));
 
         let status = Data::new(status::Status {
             store: core.store.clone(),
@@ -230,6 +232,7 @@ impl Node {
                 hosts,
                 decisions_kept: settings.rules.decisions_kept,
                 shadows,
+                canaries,
                 account_check: AccountCheck::new(
                     core.outbound,
                     Duration::from_millis(settings.payments.check_url_timeout_ms),
@@ -353,6 +356,21 @@ fn start_shadow_runner(
         jobs,
     };
     tokio::spawn(runner.run(stopped.clone()))
+}
+
+fn start_canary_watch(
+    core: &Core,
+    canaries: &Canaries,
+    new_deliveries: &Arc<Notify>,
+    stopped: &watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let watch = CanaryWatch {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        canaries: canaries.clone(),
+        new_deliveries: Arc::clone(new_deliveries),
+    };
+    tokio::spawn(watch.run(stopped.clone()))
 }
 
 type Listening = (SocketAddr, (ServerHandle, JoinHandle<std::io::Result<()>>));

@@ -7,6 +7,7 @@
 mod arrays;
 mod audit;
 mod bulk;
+mod canaries;
 mod connect;
 mod decisions;
 mod deliveries;
@@ -36,6 +37,7 @@ mod supervise;
 mod velocity;
 
 pub use audit::AuditEntry;
+pub use canaries::{CanaryOf, CanaryStatus, NewCanary, RuleCanary};
 pub use connect::{DatabaseOptions, Store};
 pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{

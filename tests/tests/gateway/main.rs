@@ -1,6 +1,7 @@
 //! The real binary over the wire, on both databases.
 
 mod bad_input;
+mod canary;
 mod cli;
 mod configuration;
 mod conformance;

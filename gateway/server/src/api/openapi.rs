@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, shadow, webhooks,
+    canary, connections, decisions, ledger, lists, merchants, replays, revisions, rules, settlements, shadow, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -48,6 +48,10 @@ use crate::api::admin::{
         shadow::start_shadow,
         shadow::get_shadow,
         shadow::stop_shadow,
+        canary::set_canary,
+        canary::get_canary,
+        canary::stop_canary,
+        canary::promote_canary,
         webhooks::create_endpoint,
         webhooks::list_endpoints,
         webhooks::get_endpoint,

@@ -1,6 +1,7 @@
 //! `tollgate rules`: for teams that keep their rules in git. Exit codes: 0 all is well, 1 something was found (an error,
 //! a red test, a difference, a changed decision), 2 the command could not do its work.
 
+mod canary;
 mod shadow;
 
 use std::path::{Path, PathBuf};
@@ -74,6 +75,9 @@ pub enum Command {
     /// Let a script decide behind the answers, and see what it would have changed
     #[command(subcommand)]
     Shadow(shadow::Command),
+    /// Let a revision decide for a part of the accounts first
+    #[command(subcommand)]
+    Canary(canary::Command),
     /// List revisions, newest first
     Log {
         merchant: String,
@@ -207,6 +211,7 @@ pub async fn run(core: Core, command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Replay(replay) => self::replay(&core, replay).await,
         Command::Shadow(command) => shadow::run(&core, command).await,
+        Command::Canary(command) => canary::run(&core, command).await,
         Command::Log { merchant, limit, json } => {
             log(&core, &find_merchant(&core, &merchant).await?, limit, json).await
         }

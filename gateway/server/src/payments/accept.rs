@@ -23,6 +23,7 @@ use self::judge::Judged;
 use crate::events;
 use crate::masking;
 use crate::payments::account::{AccountCheck, Verdict};
+use crate::payments::canary::Canaries;
 use crate::payments::decision::Rules;
 use crate::payments::envelope::Envelope;
 use crate::payments::facts::{self, Facts};
@@ -65,6 +66,7 @@ pub struct Parts {
     pub hosts: Hosts,
     pub decisions_kept: DecisionsKept,
     pub shadows: Shadows,
+    pub canaries: Canaries,
     pub account_check: AccountCheck,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
@@ -93,7 +95,13 @@ impl Acceptance {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self {
-            rules: Rules::new(parts.engine, parts.log.clone(), parts.hosts, parts.decisions_kept),
+            rules: Rules::new(
+                parts.engine,
+                parts.log.clone(),
+                parts.hosts,
+                parts.decisions_kept,
+                parts.canaries,
+            ),
             store: parts.store,
             lookup: parts.lookup,
             writer: parts.writer,

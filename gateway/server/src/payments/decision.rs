@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use store::{LogWriter, NewEvent};
 
 use crate::payments::account::Verdict;
+use crate::payments::canary::Canaries;
 use crate::payments::failures::Failures;
 use crate::payments::host::Hosts;
 use crate::payments::record::{self, DecisionRecord, DecisionsKept};
@@ -38,6 +39,7 @@ pub struct Rules {
     hosts: Hosts,
     failures: Failures,
     kept: DecisionsKept,
+    canaries: Canaries,
 }
 
 /// What is asked, and for whom.
@@ -47,6 +49,12 @@ pub struct Asked<'a> {
     pub connection: &'a BoundConnection,
     pub request: &'a NetworkRequest,
     pub now: DateTime<Utc>,
+}
+
+impl Asked<'_> {
+    fn revision(&self) -> Option<&Arc<BoundRevision>> {
+        self.tenant.rules.revision_for(self.request.account.as_deref())
+    }
 }
 
 /// What the rules said, and the record of it.
@@ -72,24 +80,26 @@ pub enum Fee {
 }
 
 impl Rules {
-    pub fn new(engine: Engine, log: LogWriter, hosts: Hosts, kept: DecisionsKept) -> Self {
+    pub fn new(engine: Engine, log: LogWriter, hosts: Hosts, kept: DecisionsKept, canaries: Canaries) -> Self {
         Self {
             engine,
             hosts,
             failures: Failures::new(log),
             kept,
+            canaries,
         }
     }
 
     /// May this account be paid? `None` when the merchant has no script.
     pub async fn check(&self, asked: &Asked<'_>, behind: &mut Behind) -> Option<Ruling> {
         let input = || Input::Check(check_request(asked));
-        let Some(revision) = &asked.tenant.rules.published else {
+        let Some(revision) = asked.revision() else {
             not_asked(asked, input, behind);
             return None;
         };
         let made = (self.decide(asked, revision, input(), &asked.tenant.rules.limits)).await?;
         metrics::histogram!("tollgate_decision_seconds").record(made.decision.duration.as_secs_f64());
+        (self.canaries).observe(&asked.tenant.rules, revision.number, &made.decision.outcome);
         let mut summary = summary(&made.decision);
         let outcome = made.decision.outcome.clone();
         let velocity_keys = velocity_keys(&made.decision);
@@ -111,8 +121,7 @@ impl Rules {
             return Fee::None;
         };
         let input = || Input::Fee(payment(asked, amount));
-        let revision = asked.tenant.rules.published.as_ref();
-        let Some(revision) = revision.filter(|revision| revision.may_have(Handler::Fee)) else {
+        let Some(revision) = (asked.revision()).filter(|revision| revision.may_have(Handler::Fee)) else {
             not_asked(asked, input, behind);
             return Fee::None;
         };
@@ -137,13 +146,15 @@ impl Rules {
 
     /// Whether anybody waits for this event, and the script may have something to say about it.
     pub fn shapes_event(&self, asked: &Asked<'_>, event: &NewEvent) -> bool {
-        let published = asked.tenant.rules.published.as_ref();
-        !event.deliveries.is_empty() && published.is_some_and(|revision| revision.may_have(Handler::Event))
+        !event.deliveries.is_empty()
+            && asked
+                .revision()
+                .is_some_and(|revision| revision.may_have(Handler::Event))
     }
 
     /// Lets the script drop or annotate the deliveries of an event. One that fails changes nothing.
     pub async fn shape_event(&self, asked: &Asked<'_>, event: &mut NewEvent, view: Payment) {
-        let Some(revision) = &asked.tenant.rules.published else {
+        let Some(revision) = asked.revision() else {
             return;
         };
         let input = Input::Event(Event {

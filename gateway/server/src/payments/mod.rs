@@ -2,6 +2,7 @@
 
 mod accept;
 mod account;
+mod canary;
 mod decision;
 mod envelope;
 mod facts;
@@ -15,6 +16,7 @@ pub mod velocity;
 
 pub use accept::{Acceptance, Answered, Call, Parts};
 pub use account::AccountCheck;
+pub use canary::{ArmCounts, Canaries, CanaryCounts};
 pub use envelope::Envelope;
 pub use host::Hosts;
 pub use lookups::Lookups;

@@ -1,6 +1,7 @@
 //! What people do with rules: drafts, checks, revisions, publishing, settings. The one set of checks behind the admin
 //! REST and the CLI.
 
+mod canary;
 mod checks;
 mod diff;
 mod replay;
@@ -17,6 +18,7 @@ use store::{Cursor, NewDraft, NewRevision, Page, RuleDraft, RuleRevision, Store,
 
 use tokio::sync::Semaphore;
 
+pub use canary::{CanaryBounds, CanaryRequest, CanaryWatch, OutOfBounds};
 pub use checks::{Checks, FailedTest, TestSummary};
 pub use diff::unified;
 pub use replay::{ChangeGroup, Example, PreparedReplay, ReplayReport, ReplayRequest, target_name};
@@ -97,6 +99,16 @@ impl Rulebook {
         Checks::run(self.engine.clone(), source.to_owned(), known, limits).await
     }
 
+    /// The same, and nothing may stand against publishing.
+    async fn examine_green(&self, merchant: MerchantId, source: &str) -> Result<Checks, RulebookError> {
+        let checks = self.examine(merchant, source).await?;
+        if checks.is_green() {
+            Ok(checks)
+        } else {
+            Err(RulebookError::Red(Box::new(checks)))
+        }
+    }
+
     /// Saves the merchant's one draft, whatever the checks say of it.
     pub async fn save_draft(&self, merchant: MerchantId, script: Script) -> Result<RuleDraft, RulebookError> {
         check_message(&script.message)?;
@@ -139,10 +151,7 @@ impl Rulebook {
         draft_version: Option<i64>,
     ) -> Result<RuleRevision, RulebookError> {
         check_message(&script.message)?;
-        let checks = self.examine(merchant, &script.source).await?;
-        if !checks.is_green() {
-            return Err(RulebookError::Red(Box::new(checks)));
-        }
+        let checks = self.examine_green(merchant, &script.source).await?;
         let new = NewRevision {
             source: script.source,
             message: script.message,

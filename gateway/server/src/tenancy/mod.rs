@@ -1,11 +1,13 @@
 //! Merchants and their connections: how they are made, and how a node knows them while it serves.
 
+mod canary;
 mod directory;
 mod onboarding;
 mod rule_settings;
 mod rules_in_service;
 mod slug;
 
+pub use canary::{BoundCanary, WHOLE_BP};
 pub use directory::{BoundConnection, BoundTenant, Directory};
 pub use onboarding::{
     BasicCredentials, ConnectionDraft, ConnectionPatch, EndpointDraft, EndpointPatch, Onboarding, OnboardingError,

@@ -9,7 +9,7 @@ use rules::{Allowance, AllowanceLimits, Breaker, BreakerSettings, CallLimits, En
 use store::{RuleRevision, RuleShadow, Tenant};
 
 use crate::payments::ShadowLoad;
-use crate::tenancy::RuleSettings;
+use crate::tenancy::{BoundCanary, RuleSettings};
 
 /// Merchants whose allowance a node keeps.
 const ALLOWANCES_MAX: u64 = 100_000;
@@ -29,6 +29,17 @@ pub struct BoundRules {
     pub allowance: Arc<Allowance>,
     /// The script that decides behind the answers.
     pub shadow: Option<Arc<BoundShadow>>,
+    /// The revision that decides for a part of the accounts.
+    pub canary: Option<BoundCanary>,
+}
+
+impl BoundRules {
+    /// The revision that decides for this account: always the same one, whatever is asked.
+    #[must_use]
+    pub fn revision_for(&self, account: Option<&str>) -> Option<&Arc<BoundRevision>> {
+        let canary = self.canary.as_ref().filter(|canary| canary.takes(account));
+        canary.map(|canary| &canary.revision).or(self.published.as_ref())
+    }
 }
 
 /// A script in the shadow, as a node runs it.
@@ -128,6 +139,12 @@ impl RuleBinder {
             settings,
             allowance: (self.allowances).get_with(merchant, || Arc::new(Allowance::new(self.allowance))),
             shadow: tenant.shadow.as_ref().map(|shadow| self.shadow(shadow)),
+            canary: (tenant.canary.as_ref()).map(|(canary, revision)| BoundCanary {
+                id: canary.id,
+                merchant,
+                revision: self.revision(revision),
+                share_bp: canary.share_bp,
+            }),
         }
     }
 

@@ -17,6 +17,7 @@ pub mod merchants;
 pub mod operations;
 pub mod payments;
 pub mod registrations;
+pub mod rule_canaries;
 pub mod rule_drafts;
 pub mod rule_replays;
 pub mod rule_revisions;

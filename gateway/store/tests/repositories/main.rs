@@ -1,6 +1,7 @@
 //! Every repository, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod canaries;
 mod decisions;
 mod deliveries;
 mod endpoints;

@@ -1,5 +1,6 @@
 //! The admin REST, `/admin/v1`: everything that operators do.
 
+pub mod canary;
 pub mod connections;
 pub mod decisions;
 pub mod ledger;
@@ -67,6 +68,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(decisions::configure)
             .configure(replays::configure)
             .configure(shadow::configure)
+            .configure(canary::configure)
             .configure(webhooks::configure)
             .configure(ledger::configure)
             .configure(settlements::configure)

@@ -5,10 +5,11 @@ use actix_web::{HttpResponse, delete, get, post, put};
 use chrono::{DateTime, Utc};
 use rules::{CallContext, Decision, Host, HostCall, Input, Recorded, Surroundings};
 use serde::{Deserialize, Serialize};
-use store::{RuleRevision, RuleTrouble};
+use store::{CanaryStatus, RuleRevision, RuleTrouble};
 use utoipa::ToSchema;
 
 use super::Admin;
+use super::canary::CanaryView;
 use crate::api::problem::Problem;
 use crate::rulebook::Script;
 use crate::tenancy::RuleSettings;
@@ -74,6 +75,9 @@ pub struct RulesView {
     published: RevisionView,
     /// How the published revision fails; null while it does not.
     trouble: Option<TroubleView>,
+    /// The revision that decides for a part of the accounts, or that the gateway withdrew last; null when there is
+    /// neither.
+    canary: Option<CanaryView>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,7 +119,14 @@ pub async fn get_rules(admin: Data<Admin>, path: Path<String>) -> Result<Json<Ru
         .published_rules
         .ok_or_else(|| Problem::not_found("a published revision"))?;
     let troubles = admin.store.rule_troubles(merchant.id).await?;
+    let canary = admin.store.canary(merchant.id).await?;
+    let canary = canary.filter(|canary| matches!(canary.status, CanaryStatus::Running | CanaryStatus::Withdrawn));
+    let canary = match canary {
+        Some(canary) => Some(CanaryView::of(&admin, canary).await?),
+        None => None,
+    };
     Ok(Json(RulesView {
+        canary,
         published: admin.store.rule_revision(merchant.id, number).await?.into(),
         trouble: (troubles.into_iter())
             .find(|trouble| trouble.revision == number)
