@@ -174,6 +174,7 @@ impl Store {
         let transaction = self.writes.begin().await?;
         // Takes the merchant's row, so that two savers get two versions; nodes may shadow the draft.
         touch_merchant(&transaction, merchant).await?;
+        let before = draft(&transaction, merchant).await?;
         let row = rule_drafts::ActiveModel {
             merchant_id: Set(merchant.to_string()),
             version: Set(1),
@@ -202,8 +203,17 @@ impl Store {
             .exec_without_returning(&transaction)
             .await?;
         let saved = draft(&transaction, merchant).await?;
+        let saved = saved.ok_or(StoreError::NotFound("this draft"))?;
+        let change = Change {
+            actor: &saved.author,
+            action: "rules.draft_save",
+            subject: RULES,
+            before: before.as_ref().map(told),
+            after: Some(told(&saved)),
+        };
+        audit::write(&transaction, merchant, change, now).await?;
         transaction.commit().await?;
-        saved.ok_or(StoreError::NotFound("this draft"))
+        Ok(saved)
     }
 
     pub async fn rule_draft(&self, merchant: MerchantId) -> Result<Option<RuleDraft>, StoreError> {
@@ -211,14 +221,35 @@ impl Store {
     }
 
     /// Throws the draft away.
-    pub async fn delete_rule_draft(&self, merchant: MerchantId) -> Result<(), StoreError> {
+    pub async fn delete_rule_draft(
+        &self,
+        merchant: MerchantId,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let transaction = self.writes.begin().await?;
         touch_merchant(&transaction, merchant).await?;
+        let Some(before) = draft(&transaction, merchant).await? else {
+            return Ok(());
+        };
         rule_drafts::Entity::delete_by_id(merchant.to_string())
             .exec(&transaction)
             .await?;
+        let change = Change {
+            actor,
+            action: "rules.draft_delete",
+            subject: RULES,
+            before: Some(told(&before)),
+            after: None,
+        };
+        audit::write(&transaction, merchant, change, now).await?;
         Ok(transaction.commit().await?)
     }
+}
+
+/// A draft as the audit trail names it: its text is nobody's to keep.
+fn told(draft: &RuleDraft) -> Value {
+    json!({ "draft": draft.version, "message": draft.message })
 }
 
 /// Stores a script as the merchant's next revision. The caller has taken the merchant's row.

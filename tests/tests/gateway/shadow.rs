@@ -130,9 +130,19 @@ return rules";
     assert_eq!(stage.admin().get(SHADOW).await["running"], false);
     assert_eq!(stage.admin().send(Method::DELETE, SHADOW, None).await.status, 404);
     let trace = stage.list("audit").await;
+    let actions: Vec<_> = trace
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .take(4)
+        .collect();
     assert_eq!(
-        (&trace[0]["action"], &trace[1]["action"]),
-        (&json!("rules.shadow_stop"), &json!("rules.shadow_start"))
+        actions,
+        [
+            "rules.shadow_stop",
+            "rules.draft_delete",
+            "rules.shadow_start",
+            "rules.draft_save"
+        ]
     );
 }
 

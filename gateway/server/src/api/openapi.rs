@@ -31,6 +31,8 @@ use crate::api::admin::{
         rules::unpublish_rules,
         rules::get_settings,
         rules::set_settings,
+        rules::get_limits,
+        rules::lower_limits,
         rules::run_rules,
         revisions::save_draft,
         revisions::get_draft,

@@ -2,7 +2,9 @@
 //! a red test, a difference, a changed decision), 2 the command could not do its work.
 
 mod canary;
+mod settings;
 mod shadow;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -86,6 +88,16 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Explain a decision, or those of a payment: the lines that ran, and what the gateway answered
+    Why {
+        merchant: String,
+        /// `dec_…` or `pay_…`
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show and change what the merchant's rules run under
+    Settings(settings::Arguments),
     /// Print the published script
     Show { merchant: String },
     /// Take the rules out of service; the revisions stay
@@ -215,6 +227,8 @@ pub async fn run(core: Core, command: Command) -> Result<ExitCode, Failure> {
         Command::Log { merchant, limit, json } => {
             log(&core, &find_merchant(&core, &merchant).await?, limit, json).await
         }
+        Command::Why { merchant, id, json } => why::run(&core, &merchant, &id, json).await,
+        Command::Settings(arguments) => settings::run(&core, arguments).await,
         Command::Show { merchant } => {
             let merchant = find_merchant(&core, &merchant).await?;
             let number = merchant.published_rules.ok_or("no rules are published")?;

@@ -5,6 +5,7 @@ mod canary;
 mod checks;
 mod diff;
 mod replay;
+mod settings;
 mod shadow;
 mod why;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use plugin_sdk::{Clock, MerchantId};
-use rules::{CallLimits, CompileError, Engine, Known, Program};
+use rules::{CompileError, Engine, Known, Program};
 use serde_json::Value;
 use store::{Cursor, NewDraft, NewRevision, Page, RuleDraft, RuleRevision, Store, StoreError};
 
@@ -26,7 +27,6 @@ pub use shadow::{ShadowReport, ShadowRequest, ShadowRunner};
 pub use why::{Explanation, RanLine};
 
 use crate::access::sealing::hex;
-use crate::tenancy::RuleSettings;
 
 /// Longest message of a revision, in characters.
 const MESSAGE_LENGTH_MAX: usize = 1_000;
@@ -122,6 +122,11 @@ impl Rulebook {
         Ok(self.store.save_rule_draft(merchant, new, self.clock.now()).await?)
     }
 
+    /// Throws the draft away.
+    pub async fn delete_draft(&self, merchant: MerchantId, actor: &str) -> Result<(), RulebookError> {
+        Ok((self.store.delete_rule_draft(merchant, actor, self.clock.now())).await?)
+    }
+
     /// Publishes the draft, if nothing objects to it. The checks are made anew: lists, connections and limits may have
     /// changed since it was saved.
     pub async fn publish_draft(
@@ -208,34 +213,6 @@ impl Rulebook {
     pub async fn compile(&self, label: String, source: String) -> Result<Arc<Program>, RulebookError> {
         let engine = self.engine.clone();
         Ok(blocking(move || engine.compile(&label, source.as_bytes())).await??)
-    }
-
-    pub async fn settings(&self, merchant: MerchantId) -> Result<RuleSettings, RulebookError> {
-        let settings = self.store.rule_settings(merchant).await?;
-        let settings = settings.map(serde_json::from_value).transpose();
-        Ok(settings
-            .map_err(|error| StoreError::Corrupt(format!("settings of the rules: {error}")))?
-            .unwrap_or_default())
-    }
-
-    /// Replaces what the merchant's rules run under, and gives it as it is kept.
-    pub async fn set_settings(
-        &self,
-        merchant: MerchantId,
-        settings: RuleSettings,
-    ) -> Result<RuleSettings, RulebookError> {
-        let settings = settings.checked(&self.engine.limits().call)?;
-        (self
-            .store
-            .set_rule_settings(merchant, json_of(&settings)?, self.clock.now()))
-        .await?;
-        Ok(settings)
-    }
-
-    /// What one call of the merchant's scripts may use.
-    pub async fn limits(&self, merchant: MerchantId) -> Result<CallLimits, RulebookError> {
-        let settings = self.settings(merchant).await?;
-        Ok(settings.limits.over(&self.engine.limits().call))
     }
 }
 

@@ -135,7 +135,7 @@ impl RuleBinder {
         let settings = settings.unwrap_or_default();
         BoundRules {
             published: tenant.rules.as_ref().map(|revision| self.revision(revision)),
-            limits: settings.limits.over(&self.engine.limits().call),
+            limits: settings.call_limits(&self.engine.limits().call),
             settings,
             allowance: (self.allowances).get_with(merchant, || Arc::new(Allowance::new(self.allowance))),
             shadow: tenant.shadow.as_ref().map(|shadow| self.shadow(shadow)),
