@@ -1,6 +1,7 @@
 //! The real binary over the wire, on both databases.
 
 mod bad_input;
+mod bad_scripts;
 mod canary;
 mod cli;
 mod configuration;
@@ -25,6 +26,7 @@ mod settlements;
 mod shadow;
 mod shutdown;
 mod stage;
+mod walk;
 mod webhooks;
 mod webhooks_trouble;
 mod wire_bodies;
