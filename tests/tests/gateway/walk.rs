@@ -218,7 +218,7 @@ async fn write(desk: &Desk, guide: &str) {
                     tokio::time::sleep(Duration::from_secs(3)).await;
                 }
                 page.push_str("$ ");
-                page.push_str(&step.command.replace('\n', "\n> ").trim_end_matches("> "));
+                page.push_str(step.command.replace('\n', "\n> ").trim_end_matches("> "));
                 page.push_str(&desk.run(&step.command).await);
             }
         }

@@ -85,7 +85,7 @@ async fn all_nodes_count_and_one_withdraws(#[values(Sqlite, Postgres)] backend: 
     let started = store.start_canary(id, canary(CanaryOf::New(revision("return 2"))), now());
     let started = started.await.unwrap();
     let other = world.another_node().await;
-    let node = |n: usize| if n % 2 == 0 { store } else { &other };
+    let node = |n: usize| if n.is_multiple_of(2) { store } else { &other };
     let adding = (0..20).map(|n| node(n).add_to_canary(id, started.id, plus_one, now()));
     assert!(join_all(adding).await.into_iter().all(|added| added.unwrap().is_some()));
     assert_eq!(store.canary(id).await.unwrap().unwrap().counts, json!({"n": 20}));

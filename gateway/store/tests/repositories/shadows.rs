@@ -41,7 +41,7 @@ async fn what_all_nodes_found_adds_up(#[values(Sqlite, Postgres)] backend: Backe
     let other = world.another_node().await;
     let started = store.start_shadow(id, shadow("return {}"), now()).await.unwrap();
     let adding = (0..30).map(|n| {
-        let node = if n % 2 == 0 { store } else { &other };
+        let node = if n.is_multiple_of(2) { store } else { &other };
         node.add_to_shadow(id, started.id, found("accept → reject", n), now())
     });
     assert!(join_all(adding).await.into_iter().all(Result::unwrap));
