@@ -40,7 +40,7 @@ async fn what_all_nodes_found_adds_up(#[values(Sqlite, Postgres)] backend: Backe
     let (store, id) = (&world.store, world.merchant.id);
     let other = world.another_node().await;
     let started = store.start_shadow(id, shadow("return {}"), now()).await.unwrap();
-    let adding = (0..30).map(|n| {
+    let adding = (0..30_usize).map(|n| {
         let node = if n.is_multiple_of(2) { store } else { &other };
         node.add_to_shadow(id, started.id, found("accept → reject", n), now())
     });
