@@ -109,6 +109,9 @@ test)
     want redis-server redis-server
     # PostgreSQL refuses to run as root, so root starts it as somebody else.
     want setpriv util-linux
+    # The walk of docs/rules.md calls the admin REST from a shell.
+    want curl curl
+    want jq jq
     apt
     cargo_tool cargo-nextest
     ;;

@@ -18,6 +18,8 @@ mod m20261122_000008_rules_at_work;
 mod m20261122_000009_revisions;
 mod m20261122_000010_decisions;
 mod m20261122_000011_replays;
+mod m20261122_000012_shadows;
+mod m20261122_000013_canaries;
 mod m20261122_000014_rule_secrets;
 mod m20261122_000016_orders;
 
@@ -39,6 +41,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_revisions::Migration),
             Box::new(m20261122_000010_decisions::Migration),
             Box::new(m20261122_000011_replays::Migration),
+            Box::new(m20261122_000012_shadows::Migration),
+            Box::new(m20261122_000013_canaries::Migration),
             Box::new(m20261122_000014_rule_secrets::Migration),
             Box::new(m20261122_000016_orders::Migration),
         ]

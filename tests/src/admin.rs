@@ -65,6 +65,13 @@ impl Admin {
         .await
     }
 
+    /// Bytes that claim to be JSON.
+    pub async fn send_json_bytes(&self, method: Method, path: &str, bytes: Vec<u8>) -> AdminAnswer {
+        let request = (self.client.request(method, format!("{}{path}", self.base))).bearer_auth(&self.token);
+        let request = request.header("content-type", "application/json").body(bytes);
+        read(request.send().await.unwrap()).await
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         self.send(Method::GET, path, None).await.success()
     }

@@ -29,9 +29,9 @@ use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::neighbours::{Redis, RedisError};
 use crate::payments::orders::{Orders, Parts as OrderParts};
 use crate::payments::velocity::{SharedVelocities, Velocities};
-use crate::payments::{Acceptance, AccountCheck, Hosts, Lookups, Parts};
+use crate::payments::{Acceptance, AccountCheck, Canaries, Hosts, Lookups, Parts, ShadowJob, Shadows};
 use crate::plugins::Plugins;
-use crate::rulebook::Rulebook;
+use crate::rulebook::{CanaryWatch, Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
 use crate::tenancy::{Directory, Onboarding, RuleBinder};
@@ -214,6 +214,10 @@ impl Node {
         let imports = Imports::new(core.lists.clone());
         let (import_queue, jobs) = mpsc::channel(IMPORTS_WAITING_MAX);
         workers.extend(start_list_workers(&core, &imports, jobs, &stopped));
+        let (shadows, jobs) = Shadows::new();
+        workers.push(start_shadow_runner(&core, jobs, &stopped));
+        let canaries = Canaries::default();
+        workers.push(start_canary_watch(&core, &canaries, &new_deliveries, &stopped));
 
         let orders = Orders::new(OrderParts {
             store: core.store.clone(),
@@ -227,6 +231,8 @@ impl Node {
             hosts: hosts.clone(),
             log: log.clone(),
             decisions_kept: settings.rules.decisions_kept,
+            shadows: shadows.clone(),
+            canaries: canaries.clone(),
             sealer: Arc::clone(&core.sealer),
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
@@ -274,6 +280,8 @@ impl Node {
                 engine: core.engine,
                 hosts,
                 decisions_kept: settings.rules.decisions_kept,
+                shadows,
+                canaries,
                 account_check: AccountCheck::new(
                     core.outbound,
                     Duration::from_millis(settings.payments.check_url_timeout_ms),
@@ -409,6 +417,35 @@ fn start_recovery(orders: &Orders, stopped: &watch::Receiver<bool>) -> JoinHandl
     let (orders, stopped) = (orders.clone(), stopped.clone());
     let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || runtime.block_on(orders.recover(stopped)))
+}
+
+fn start_shadow_runner(
+    core: &Core,
+    jobs: mpsc::Receiver<ShadowJob>,
+    stopped: &watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let runner = ShadowRunner {
+        store: core.store.clone(),
+        engine: core.engine.clone(),
+        clock: Arc::clone(&core.clock),
+        jobs,
+    };
+    tokio::spawn(runner.run(stopped.clone()))
+}
+
+fn start_canary_watch(
+    core: &Core,
+    canaries: &Canaries,
+    new_deliveries: &Arc<Notify>,
+    stopped: &watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let watch = CanaryWatch {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        canaries: canaries.clone(),
+        new_deliveries: Arc::clone(new_deliveries),
+    };
+    tokio::spawn(watch.run(stopped.clone()))
 }
 
 type Listening = (SocketAddr, (ServerHandle, JoinHandle<std::io::Result<()>>));

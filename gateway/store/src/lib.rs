@@ -8,6 +8,7 @@ mod api_keys;
 mod arrays;
 mod audit;
 mod bulk;
+mod canaries;
 mod connect;
 mod decisions;
 mod deliveries;
@@ -35,12 +36,14 @@ mod rule_settings;
 mod rule_troubles;
 mod rules;
 mod settlements;
+mod shadows;
 mod supervise;
 mod tokens;
 mod velocity;
 
 pub use api_keys::ApiKey;
 pub use audit::AuditEntry;
+pub use canaries::{CanaryOf, CanaryStatus, NewCanary, RuleCanary};
 pub use connect::{DatabaseOptions, Store};
 pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
@@ -72,5 +75,6 @@ pub use rule_secrets::{NewRuleSecret, RULE_SECRETS_MAX, RuleSecret, RuleSecretFo
 pub use rule_troubles::{RuleFailure, RuleTrouble};
 pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};
+pub use shadows::{NewShadow, RuleShadow, ShadowCounts, ShadowGroup};
 pub use tokens::{NewPaymentToken, PaymentToken};
 pub use velocity::{VelocityKey, VelocityMark, VelocitySpan, VelocityTotals, velocity_totals, window_edge};

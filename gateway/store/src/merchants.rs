@@ -7,11 +7,13 @@ use sea_orm::{
 };
 use serde_json::Value;
 
+use crate::canaries::{self, RuleCanary};
 use crate::endpoints::{self, Endpoint};
 use crate::entities::{connections, merchants};
 use crate::rule_secrets::{self, RuleSecret};
 use crate::rule_settings;
 use crate::rules::{self, RuleRevision};
+use crate::shadows::{self, RuleShadow};
 use crate::{Cursor, Page, Store, StoreError};
 
 /// A tenant of the installation.
@@ -98,6 +100,10 @@ pub struct Tenant {
     pub rule_settings: Option<Value>,
     /// Sealed.
     pub rule_secrets: Vec<RuleSecret>,
+    /// The script that decides in the shadow of the rules.
+    pub shadow: Option<RuleShadow>,
+    /// The revision that decides for a part of the accounts.
+    pub canary: Option<(RuleCanary, RuleRevision)>,
 }
 
 impl MerchantStatus {
@@ -303,6 +309,8 @@ impl Store {
         };
         let rule_settings = rule_settings::of_merchant(&self.reads, merchant.id).await?;
         let rule_secrets = rule_secrets::of_merchant(&self.reads, merchant.id).await?;
+        let shadow = shadows::running(&self.reads, merchant.id).await?;
+        let canary = canaries::in_service(&self.reads, merchant.id).await?;
         Ok(Some(Tenant {
             merchant,
             connections,
@@ -310,6 +318,8 @@ impl Store {
             rules,
             rule_settings,
             rule_secrets,
+            shadow,
+            canary,
         }))
     }
 
@@ -388,6 +398,15 @@ pub(crate) async fn touch_merchant(transaction: &DatabaseTransaction, id: Mercha
     } else {
         Ok(())
     }
+}
+
+/// Number of the published revision, as this transaction sees it.
+pub(crate) async fn published_rules(
+    transaction: &DatabaseTransaction,
+    id: MerchantId,
+) -> Result<Option<i32>, StoreError> {
+    let row = merchants::Entity::find_by_id(id.to_string()).one(transaction).await?;
+    Ok(row.and_then(|row| row.published_rules))
 }
 
 async fn connections_of(

@@ -12,7 +12,7 @@ use crate::merchants::read_id;
 use crate::{Cursor, Page, Store, StoreError, StoredDecision};
 
 /// Handlers whose decisions can be made again.
-const REPLAYED: [&str; 2] = ["check", "fee"];
+const REPLAYED: [&str; 3] = ["check", "fee", "route"];
 
 /// Which decisions a replay goes over: the newest `last` of those in the span.
 #[derive(Debug, Clone, Default)]

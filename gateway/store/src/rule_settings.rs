@@ -2,9 +2,10 @@ use chrono::{DateTime, Utc};
 use plugin_sdk::MerchantId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, EntityTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, TransactionTrait};
 use serde_json::Value;
 
+use crate::audit::{self, Change};
 use crate::entities::rule_settings;
 use crate::merchants::touch_merchant;
 use crate::{Store, StoreError};
@@ -15,29 +16,52 @@ impl Store {
         of_merchant(&self.reads, merchant).await
     }
 
-    /// Replaces the settings; all nodes take them over.
-    pub async fn set_rule_settings(
+    /// Makes new settings of those that are; all nodes take them over. Gives what `change` gave.
+    pub async fn change_rule_settings<E: From<StoreError>>(
         &self,
         merchant: MerchantId,
-        settings: Value,
+        actor: &str,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let transaction = self.writes.begin().await?;
+        change: impl FnOnce(Option<Value>) -> Result<Value, E> + Send,
+    ) -> Result<Value, E> {
+        let transaction = self.writes.begin().await.map_err(StoreError::from)?;
+        // Takes the merchant's row, so that of two changes at once neither is lost.
         touch_merchant(&transaction, merchant).await?;
-        let row = rule_settings::ActiveModel {
-            merchant_id: Set(merchant.to_string()),
-            settings: Set(settings),
-            updated_at: Set(now),
+        let before = of_merchant(&transaction, merchant).await?;
+        let after = change(before.clone())?;
+        replace(&transaction, merchant, after.clone(), now).await?;
+        let entry = Change {
+            actor,
+            action: "rules.settings",
+            subject: "rules",
+            before,
+            after: Some(after.clone()),
         };
-        let replace = OnConflict::column(rule_settings::Column::MerchantId)
-            .update_columns([rule_settings::Column::Settings, rule_settings::Column::UpdatedAt])
-            .to_owned();
-        rule_settings::Entity::insert(row)
-            .on_conflict(replace)
-            .exec_without_returning(&transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        audit::write(&transaction, merchant, entry, now).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok(after)
     }
+}
+
+async fn replace(
+    transaction: &DatabaseTransaction,
+    merchant: MerchantId,
+    settings: Value,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let row = rule_settings::ActiveModel {
+        merchant_id: Set(merchant.to_string()),
+        settings: Set(settings),
+        updated_at: Set(now),
+    };
+    let replace = OnConflict::column(rule_settings::Column::MerchantId)
+        .update_columns([rule_settings::Column::Settings, rule_settings::Column::UpdatedAt])
+        .to_owned();
+    rule_settings::Entity::insert(row)
+        .on_conflict(replace)
+        .exec_without_returning(transaction)
+        .await?;
+    Ok(())
 }
 
 pub(crate) async fn of_merchant(

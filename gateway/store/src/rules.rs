@@ -9,8 +9,9 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use crate::audit::{self, Change};
+use crate::canaries;
 use crate::entities::{merchants, rule_drafts, rule_revisions, rule_troubles};
-use crate::merchants::{read_id, touch_merchant};
+use crate::merchants::{published_rules, read_id, touch_merchant};
 use crate::{Cursor, Page, Store, StoreError};
 
 const RULES: &str = "rules";
@@ -70,35 +71,15 @@ impl Store {
         let transaction = self.writes.begin().await?;
         // Takes the merchant's row, so that two publishers get two numbers.
         touch_merchant(&transaction, merchant).await?;
-        if let Some(version) = new.draft_version {
-            take_draft(&transaction, merchant, version).await?;
-        }
-        let newest: Option<i32> = rule_revisions::Entity::find()
-            .select_only()
-            .column(rule_revisions::Column::Number)
-            .filter(rule_revisions::Column::MerchantId.eq(merchant.to_string()))
-            .order_by_desc(rule_revisions::Column::Number)
-            .into_tuple()
-            .one(&transaction)
-            .await?;
-        let row = rule_revisions::ActiveModel {
-            merchant_id: Set(merchant.to_string()),
-            number: Set(newest.unwrap_or(0) + 1),
-            source: Set(new.source),
-            message: Set(new.message),
-            author: Set(new.author),
-            checks: Set(new.checks),
-            created_at: Set(now),
-        };
-        let row = row.insert(&transaction).await?;
+        let revision = insert_revision(&transaction, merchant, new, now).await?;
         let publication = Publication {
             action: "rules.publish",
-            actor: &row.author,
-            number: Some(row.number),
+            actor: &revision.author,
+            number: Some(revision.number),
         };
         set_published(&transaction, merchant, publication, now).await?;
         transaction.commit().await?;
-        RuleRevision::read(row)
+        Ok(revision)
     }
 
     /// Puts an older revision into service once more. Its trouble of before is forgotten.
@@ -193,6 +174,7 @@ impl Store {
         let transaction = self.writes.begin().await?;
         // Takes the merchant's row, so that two savers get two versions; nodes may shadow the draft.
         touch_merchant(&transaction, merchant).await?;
+        let before = draft(&transaction, merchant).await?;
         let row = rule_drafts::ActiveModel {
             merchant_id: Set(merchant.to_string()),
             version: Set(1),
@@ -221,8 +203,17 @@ impl Store {
             .exec_without_returning(&transaction)
             .await?;
         let saved = draft(&transaction, merchant).await?;
+        let saved = saved.ok_or(StoreError::NotFound("this draft"))?;
+        let change = Change {
+            actor: &saved.author,
+            action: "rules.draft_save",
+            subject: RULES,
+            before: before.as_ref().map(told),
+            after: Some(told(&saved)),
+        };
+        audit::write(&transaction, merchant, change, now).await?;
         transaction.commit().await?;
-        saved.ok_or(StoreError::NotFound("this draft"))
+        Ok(saved)
     }
 
     pub async fn rule_draft(&self, merchant: MerchantId) -> Result<Option<RuleDraft>, StoreError> {
@@ -230,32 +221,82 @@ impl Store {
     }
 
     /// Throws the draft away.
-    pub async fn delete_rule_draft(&self, merchant: MerchantId) -> Result<(), StoreError> {
+    pub async fn delete_rule_draft(
+        &self,
+        merchant: MerchantId,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let transaction = self.writes.begin().await?;
         touch_merchant(&transaction, merchant).await?;
+        let Some(before) = draft(&transaction, merchant).await? else {
+            return Ok(());
+        };
         rule_drafts::Entity::delete_by_id(merchant.to_string())
             .exec(&transaction)
             .await?;
+        let change = Change {
+            actor,
+            action: "rules.draft_delete",
+            subject: RULES,
+            before: Some(told(&before)),
+            after: None,
+        };
+        audit::write(&transaction, merchant, change, now).await?;
         Ok(transaction.commit().await?)
     }
 }
 
-struct Publication<'a> {
-    action: &'static str,
-    actor: &'a str,
-    number: Option<i32>,
+/// A draft as the audit trail names it: its text is nobody's to keep.
+fn told(draft: &RuleDraft) -> Value {
+    json!({ "draft": draft.version, "message": draft.message })
 }
 
-async fn set_published(
+/// Stores a script as the merchant's next revision. The caller has taken the merchant's row.
+pub(crate) async fn insert_revision(
+    transaction: &DatabaseTransaction,
+    merchant: MerchantId,
+    new: NewRevision,
+    now: DateTime<Utc>,
+) -> Result<RuleRevision, StoreError> {
+    if let Some(version) = new.draft_version {
+        take_draft(transaction, merchant, version).await?;
+    }
+    let newest: Option<i32> = rule_revisions::Entity::find()
+        .select_only()
+        .column(rule_revisions::Column::Number)
+        .filter(rule_revisions::Column::MerchantId.eq(merchant.to_string()))
+        .order_by_desc(rule_revisions::Column::Number)
+        .into_tuple()
+        .one(transaction)
+        .await?;
+    let row = rule_revisions::ActiveModel {
+        merchant_id: Set(merchant.to_string()),
+        number: Set(newest.unwrap_or(0) + 1),
+        source: Set(new.source),
+        message: Set(new.message),
+        author: Set(new.author),
+        checks: Set(new.checks),
+        created_at: Set(now),
+    };
+    RuleRevision::read(row.insert(transaction).await?)
+}
+
+pub(crate) struct Publication<'a> {
+    pub action: &'static str,
+    pub actor: &'a str,
+    pub number: Option<i32>,
+}
+
+/// Puts a revision into service, or none. A canary ends with it: what it was compared with is gone.
+pub(crate) async fn set_published(
     transaction: &DatabaseTransaction,
     merchant: MerchantId,
     publication: Publication<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let row = merchants::Entity::find_by_id(merchant.to_string())
-        .one(transaction)
-        .await?;
-    let before = row.and_then(|row| row.published_rules);
+    let before = published_rules(transaction, merchant).await?;
+    canaries::end_for_publication(transaction, merchant, publication.actor, now).await?;
     merchants::Entity::update_many()
         .col_expr(merchants::Column::PublishedRules, Expr::value(publication.number))
         .filter(merchants::Column::Id.eq(merchant.to_string()))

@@ -83,6 +83,8 @@ typed_id!(SettlementId, "stl", "settlement file");
 typed_id!(ListImportId, "lim", "list import");
 typed_id!(DecisionId, "dec", "decision");
 typed_id!(ReplayId, "rpl", "replay");
+typed_id!(ShadowId, "shd", "shadow");
+typed_id!(CanaryId, "can", "canary");
 typed_id!(AuditId, "aud", "audit entry");
 typed_id!(TokenId, "tok", "payment token");
 typed_id!(ApiKeyId, "key", "API key");

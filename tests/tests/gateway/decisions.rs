@@ -1,7 +1,7 @@
 //! What the rules decided is stored, explained, and made into tests.
 
 use e2e::Backend::{self, Postgres, Sqlite};
-use e2e::soon;
+use e2e::{Cli, soon};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -137,4 +137,54 @@ async fn a_payment_keeps_its_decisions(#[values(Sqlite, Postgres)] backend: Back
         .await;
     assert_eq!(detail["operations"][0]["decision"]["id"], of("check")["id"]);
     assert_eq!(stage.count("decisions").await, 2, "checks are not kept");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_payment_leads_to_why_in_one_step(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = Stage::with_rules(backend, json!({}), SCRIPT).await;
+    sees(&stage, "13", 7).await;
+    assert_eq!(stage.kiosk().pay("1", "42", "50.00").await.result(), 0);
+    let id = stage.list("payments").await[0]["id"].as_str().unwrap().to_owned();
+    let payment = stage
+        .admin()
+        .get(&format!("/admin/v1/merchants/acme/payments/{id}"))
+        .await;
+    let handlers: Vec<_> = (payment["decisions"].as_array().unwrap().iter())
+        .map(|decision| {
+            (
+                decision["handler"].as_str().unwrap(),
+                decision["outcome"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(handlers, [("check", "accept"), ("fee", "fee")]);
+    let why = stage
+        .admin()
+        .get(payment["decisions"][0]["why"].as_str().unwrap())
+        .await;
+    assert_eq!((&why["payment_id"], &why["repeats"]), (&json!(id), &json!(true)));
+
+    let cli = Cli::on(&stage.database);
+    let told = cli.print(&["rules", "why", "acme", &id]).await;
+    for part in [
+        "r1, check of a pay for account 42: accept",
+        "r1, fee of a pay",
+        "  return accept()",
+        "log: asked for 42",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let decision = payment["decisions"][1]["id"].as_str().unwrap();
+    let told = cli.print(&["rules", "why", "acme", decision, "--json"]).await;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told[0]["handler"], &told[0]["payment"]), (&json!("fee"), &json!(id)));
+    for unknown in ["x", "pay_01J00000000000000000000000", "dec_01J00000000000000000000000"] {
+        cli.complaint(&["rules", "why", "acme", unknown]).await;
+    }
+    stage
+        .admin()
+        .post("/admin/v1/merchants", &json!({"slug": "stranger", "name": "Stranger"}))
+        .await;
+    cli.complaint(&["rules", "why", "stranger", decision]).await;
 }

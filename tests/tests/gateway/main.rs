@@ -1,6 +1,8 @@
 //! The real binary over the wire, on both databases.
 
 mod bad_input;
+mod bad_scripts;
+mod canary;
 mod cli;
 mod configuration;
 mod conformance;
@@ -23,9 +25,11 @@ mod rule_secrets;
 mod rules;
 mod rules_cli;
 mod settlements;
+mod shadow;
 mod shared_velocity;
 mod shutdown;
 mod stage;
+mod walk;
 mod webhooks;
 mod webhooks_trouble;
 mod wire_bodies;

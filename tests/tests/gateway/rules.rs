@@ -241,6 +241,52 @@ async fn limits_are_a_merchants_own(#[values(Sqlite, Postgres)] backend: Backend
 
 #[rstest]
 #[tokio::test]
+async fn a_merchant_lowers_its_own_limits_and_no_more(#[values(Sqlite, Postgres)] backend: Backend) {
+    const LIMITS: &str = "/admin/v1/merchants/acme/rules/limits";
+    let stage = Stage::new(backend).await;
+    let many = "return { check = function() local n = 0 for i = 1, 10000 do n = n + i end return accept() end }";
+    stage.publish(many).await;
+    sees(&stage, "42", 0).await;
+    let lowered = stage.admin().put(LIMITS, &json!({"steps": 5_000})).await;
+    assert_eq!(
+        (&lowered["allowed"]["steps"], &lowered["effective"]["steps"]),
+        (&json!(20_000), &json!(5_000))
+    );
+    sees(&stage, "42", 1).await;
+    let above = stage
+        .admin()
+        .send(Method::PUT, LIMITS, Some(&json!({"steps": 20_001})))
+        .await;
+    assert_eq!(
+        (above.status, &above.body["field"]),
+        (422, &json!("limits")),
+        "{above:?}"
+    );
+    // The operator's settings leave what the merchant lowered; nobody changes it in passing.
+    let raised = json!({"limits": {"steps": 100_000}});
+    assert_eq!(stage.admin().put(SETTINGS, &raised).await["lowered"]["steps"], 5_000);
+    let passing = json!({"lowered": {"steps": 9_000}});
+    assert_eq!(
+        stage.admin().send(Method::PUT, SETTINGS, Some(&passing)).await.status,
+        422
+    );
+    assert_eq!(stage.admin().get(LIMITS).await["allowed"]["steps"], 100_000);
+    stage.admin().put(LIMITS, &json!({})).await;
+    sees(&stage, "42", 0).await;
+    let trace = stage.list("audit").await;
+    let (newest, first) = (&trace[0], &trace[2]);
+    assert_eq!(
+        (&newest["action"], &newest["before"]["lowered"]["steps"]),
+        (&json!("rules.settings"), &json!(5_000))
+    );
+    assert_eq!(
+        (&first["action"], &first["before"]),
+        (&json!("rules.settings"), &Value::Null)
+    );
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_script_is_tried_out_without_any_traffic(#[values(Sqlite, Postgres)] backend: Backend) {
     let stage = Stage::new(backend).await;
     let source = "local rules = {}

@@ -122,3 +122,52 @@ async fn rules_go_from_a_file_into_service_and_back(#[values(Sqlite, Postgres)] 
     let (_, log) = desk.run(&["log", "acme"]).await;
     assert!(log.contains("* r1\t") && log.contains("  r2\t"), "{log}");
 }
+
+#[rstest]
+#[tokio::test]
+async fn settings_are_shown_and_changed(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let cli = Cli::on(&stage.database);
+    let settings = async |more: &[&str]| -> Value {
+        let printed = cli.print(&[&["rules", "settings", "acme"], more].concat()).await;
+        serde_json::from_str(&printed).unwrap()
+    };
+    assert_eq!(settings(&[]).await["on_broken_rule"], "retry");
+    assert_eq!(stage.count("audit").await, 0, "looking changes nothing");
+    let changed = settings(&[
+        "--limit",
+        "steps=50000",
+        "--http-host",
+        "crm.example",
+        "--lower",
+        "steps=900",
+    ])
+    .await;
+    assert_eq!(
+        (&changed["limits"]["steps"], &changed["lowered"]["steps"]),
+        (&json!(50_000), &json!(900))
+    );
+    let changed = settings(&[
+        "--on-broken-rule",
+        "reject",
+        "--lower",
+        "steps=default",
+        "--http-host",
+        "",
+    ])
+    .await;
+    assert_eq!(
+        (
+            &changed["on_broken_rule"],
+            &changed["limits"]["steps"],
+            &changed["lowered"]["steps"]
+        ),
+        (&json!("reject"), &json!(50_000), &Value::Null)
+    );
+    assert_eq!(changed["http_hosts"], json!([]));
+    for wrong in ["steps", "steps=many", "stops=1", "steps=200001"] {
+        cli.complaint(&["rules", "settings", "acme", "--limit", wrong]).await;
+    }
+    cli.complaint(&["rules", "settings", "acme", "--lower", "steps=50001"])
+        .await;
+}

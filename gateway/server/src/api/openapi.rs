@@ -5,8 +5,8 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, connections, decisions, ledger, lists, merchants, replays, revisions, rules, secrets, settlements,
-    webhooks,
+    api_keys, canary, connections, decisions, ledger, lists, merchants, replays, revisions, rules, secrets,
+    settlements, shadow, webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -36,6 +36,8 @@ use crate::api::merchant as v1;
         rules::unpublish_rules,
         rules::get_settings,
         rules::set_settings,
+        rules::get_limits,
+        rules::lower_limits,
         rules::run_rules,
         secrets::list_secrets,
         secrets::set_secret,
@@ -53,6 +55,13 @@ use crate::api::merchant as v1;
         replays::start_replay,
         replays::list_replays,
         replays::get_replay,
+        shadow::start_shadow,
+        shadow::get_shadow,
+        shadow::stop_shadow,
+        canary::set_canary,
+        canary::get_canary,
+        canary::stop_canary,
+        canary::promote_canary,
         webhooks::create_endpoint,
         webhooks::list_endpoints,
         webhooks::get_endpoint,

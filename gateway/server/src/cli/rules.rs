@@ -1,6 +1,11 @@
 //! `tollgate rules`: for teams that keep their rules in git. Exit codes: 0 all is well, 1 something was found (an error,
 //! a red test, a difference, a changed decision), 2 the command could not do its work.
 
+mod canary;
+mod settings;
+mod shadow;
+mod why;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -69,6 +74,12 @@ pub enum Command {
     },
     /// Make stored decisions once more with another script, and tell what changes
     Replay(Replay),
+    /// Let a script decide behind the answers, and see what it would have changed
+    #[command(subcommand)]
+    Shadow(shadow::Command),
+    /// Let a revision decide for a part of the accounts first
+    #[command(subcommand)]
+    Canary(canary::Command),
     /// List revisions, newest first
     Log {
         merchant: String,
@@ -77,6 +88,16 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Explain a decision, or those of a payment: the lines that ran, and what the gateway answered
+    Why {
+        merchant: String,
+        /// `dec_…` or `pay_…`
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show and change what the merchant's rules run under
+    Settings(settings::Arguments),
     /// Print the published script
     Show { merchant: String },
     /// Take the rules out of service; the revisions stay
@@ -204,9 +225,13 @@ pub async fn run(core: Core, command: Command) -> Result<ExitCode, Failure> {
             say_published(&merchant, revision, json)
         }
         Command::Replay(replay) => self::replay(&core, replay).await,
+        Command::Shadow(command) => shadow::run(&core, command).await,
+        Command::Canary(command) => canary::run(&core, command).await,
         Command::Log { merchant, limit, json } => {
             log(&core, &find_merchant(&core, &merchant).await?, limit, json).await
         }
+        Command::Why { merchant, id, json } => why::run(&core, &merchant, &id, json).await,
+        Command::Settings(arguments) => settings::run(&core, arguments).await,
         Command::Show { merchant } => {
             let merchant = find_merchant(&core, &merchant).await?;
             let number = merchant.published_rules.ok_or("no rules are published")?;
@@ -414,7 +439,10 @@ fn say_report(name: &str, report: &ReplayReport) {
         say(&format!("{}\t{}\t{}", group.count, group.change, amounts.join(", ")));
         for example in group.examples.iter().take(3) {
             let amount = example.amount.map_or_else(String::new, |amount| format!(", {amount}"));
-            say(&format!("\t{}: account {}{amount}", example.decision, example.account));
+            let decision = example
+                .decision
+                .map_or_else(|| "not stored".to_owned(), |id| id.to_string());
+            say(&format!("\t{decision}: account {}{amount}", example.account));
         }
     }
 }

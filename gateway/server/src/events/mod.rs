@@ -21,11 +21,13 @@ pub const PAYMENT_DECLINED: &str = "payment.declined";
 pub const PAYMENT_CONTRADICTED: &str = "payment.contradicted";
 /// The merchant's rules failed instead of answering.
 pub const RULES_FAILED: &str = "rules.failed";
+/// A revision that decided for a part of the accounts left its bounds, and decides no more.
+pub const CANARY_WITHDRAWN: &str = "rules.canary_withdrawn";
 /// Sent on request, to see whether an endpoint works.
 pub const ENDPOINT_TEST: &str = "endpoint.test";
 
 /// Every type of event there is.
-pub const TYPES: [&str; 27] = [
+pub const TYPES: [&str; 28] = [
     PAYMENT_SUCCEEDED,
     PAYMENT_DECLINED,
     PAYMENT_CONTRADICTED,
@@ -52,6 +54,7 @@ pub const TYPES: [&str; 27] = [
     "payout.failed",
     "payout.in_doubt",
     RULES_FAILED,
+    CANARY_WITHDRAWN,
     ENDPOINT_TEST,
 ];
 

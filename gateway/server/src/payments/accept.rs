@@ -23,11 +23,13 @@ use self::judge::Judged;
 use crate::events;
 use crate::masking;
 use crate::payments::account::{AccountCheck, Verdict};
+use crate::payments::canary::Canaries;
 use crate::payments::decision::Rules;
 use crate::payments::envelope::Envelope;
 use crate::payments::facts::{self, Facts};
 use crate::payments::host::Hosts;
 use crate::payments::record::DecisionsKept;
+use crate::payments::shadow::{ShadowJob, Shadows};
 use crate::payments::velocity::{ExpectedPay, Velocities};
 use crate::payments::{repeat, velocity};
 use crate::tenancy::{BoundConnection, BoundTenant};
@@ -45,6 +47,7 @@ pub struct Acceptance {
     writer: PaymentWriter,
     log: LogWriter,
     rules: Rules,
+    shadows: Shadows,
     account_check: AccountCheck,
     velocities: Velocities,
     clock: Arc<dyn Clock>,
@@ -64,6 +67,8 @@ pub struct Parts {
     pub engine: rules::Engine,
     pub hosts: Hosts,
     pub decisions_kept: DecisionsKept,
+    pub shadows: Shadows,
+    pub canaries: Canaries,
     pub account_check: AccountCheck,
     pub velocities: Velocities,
     pub clock: Arc<dyn Clock>,
@@ -93,11 +98,18 @@ impl Acceptance {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self {
-            rules: Rules::new(parts.engine, parts.log.clone(), parts.hosts, parts.decisions_kept),
+            rules: Rules::new(
+                parts.engine,
+                parts.log.clone(),
+                parts.hosts,
+                parts.decisions_kept,
+                parts.canaries,
+            ),
             store: parts.store,
             lookup: parts.lookup,
             writer: parts.writer,
             log: parts.log,
+            shadows: parts.shadows,
             account_check: parts.account_check,
             velocities: parts.velocities,
             clock: parts.clock,
@@ -218,7 +230,7 @@ impl Acceptance {
         match (&judged.verdict, Facts::of(call.request)) {
             (Verdict::Refused(refusal), _) if !refusal.reason.is_final() => {
                 let answer = NetworkAnswer::refused(refusal.clone());
-                self.keep(judged.decisions);
+                self.keep(judged.behind);
                 Ok(plain(call, answer))
             }
             (_, Some(facts)) => self.settle(call, &facts, judged).await,
@@ -277,11 +289,13 @@ impl Acceptance {
         self.shape_event(call, &write.payment, &mut write.event).await;
         let id = write.payment.id;
         let answer = write.answer.clone();
+        let shadowed = std::mem::take(&mut write.shadowed);
         let somebody_wants_it = !write.event.deliveries.is_empty();
         let expected = self.velocities.expect(&write.payment, &write.velocity);
         let written = self.writer.write(write.into_store()).await;
         match Self::counted(expected, written).await? {
             WriteOutcome::Stored => {
+                self.shadows.hand_over(shadowed);
                 if somebody_wants_it {
                     self.new_deliveries.notify_one();
                 }
@@ -355,7 +369,8 @@ impl Acceptance {
             operation,
             event,
             exchange,
-            decisions: judged.decisions,
+            decisions: judged.behind.decisions,
+            shadowed: judged.behind.shadowed,
             answer,
             velocity: velocity::marks(call.tenant.merchant.id, judged.velocity_keys.iter().map(String::as_str)),
         }
@@ -369,6 +384,7 @@ struct PreparedWrite {
     event: NewEvent,
     exchange: store::NewExchange,
     decisions: Vec<NewDecision>,
+    shadowed: Vec<ShadowJob>,
     answer: RawAnswer,
     velocity: Vec<store::VelocityMark>,
 }

@@ -8,18 +8,20 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use chrono::{DateTime, Utc};
-use plugin_sdk::{Command, Field, Money, NetworkRequest, Reason, Refusal};
+use plugin_sdk::{Command, DecisionId, Field, Money, NetworkRequest, Reason, Refusal};
 use rules::{
     CallContext, CallLimits, CheckRequest, Decision, Engine, ErrorKind, Event, Handler, HostQuestion, Input, Note,
     Outcome, Payment, ScriptError, Surroundings,
 };
 use serde_json::{Value, json};
-use store::{LogWriter, NewDecision, NewEvent};
+use store::{LogWriter, NewEvent};
 
 use crate::payments::account::Verdict;
+use crate::payments::canary::Canaries;
 use crate::payments::failures::Failures;
 use crate::payments::host::Hosts;
 use crate::payments::record::{self, DecisionRecord, DecisionsKept};
+use crate::payments::shadow::{Behind, ShadowJob};
 use crate::tenancy::{BoundConnection, BoundRevision, BoundTenant, OnBrokenRule};
 
 pub use route::{Routed, Routing};
@@ -41,6 +43,7 @@ pub struct Rules {
     hosts: Hosts,
     failures: Failures,
     kept: DecisionsKept,
+    canaries: Canaries,
 }
 
 /// What is asked, and for whom.
@@ -52,6 +55,12 @@ pub struct Asked<'a> {
     pub now: DateTime<Utc>,
 }
 
+impl Asked<'_> {
+    fn revision(&self) -> Option<&Arc<BoundRevision>> {
+        self.tenant.rules.revision_for(self.request.account.as_deref())
+    }
+}
+
 /// What the rules said, and the record of it.
 pub struct Ruling {
     /// `None` when the script has no `check`.
@@ -61,8 +70,6 @@ pub struct Ruling {
     pub revision: i32,
     /// Keys whose velocity the script asked for: a pay is counted under them.
     pub velocity_keys: Vec<String>,
-    /// The whole of it, if it is to be stored.
-    pub decision: Option<NewDecision>,
 }
 
 /// What the payer pays on top of the amount.
@@ -77,53 +84,61 @@ pub enum Fee {
 }
 
 impl Rules {
-    pub fn new(engine: Engine, log: LogWriter, hosts: Hosts, kept: DecisionsKept) -> Self {
+    pub fn new(engine: Engine, log: LogWriter, hosts: Hosts, kept: DecisionsKept, canaries: Canaries) -> Self {
         Self {
             engine,
             hosts,
             failures: Failures::new(log),
             kept,
+            canaries,
         }
     }
 
     /// May this account be paid? `None` when the merchant has no script.
-    pub async fn check(&self, asked: &Asked<'_>) -> Option<Ruling> {
-        let revision = asked.tenant.rules.published.as_ref()?;
-        let input = Input::Check(check_request(asked));
-        let made = (self.decide(asked, revision, input, &asked.tenant.rules.limits)).await?;
+    pub async fn check(&self, asked: &Asked<'_>, behind: &mut Behind) -> Option<Ruling> {
+        let input = || Input::Check(check_request(asked));
+        let Some(revision) = asked.revision() else {
+            not_asked(asked, input, behind);
+            return None;
+        };
+        let made = (self.decide(asked, revision, input(), &asked.tenant.rules.limits)).await?;
         metrics::histogram!("tollgate_decision_seconds").record(made.decision.duration.as_secs_f64());
+        (self.canaries).observe(&asked.tenant.rules, revision.number, &made.decision.outcome);
         // Only a pay makes an operation that keeps it.
         let pays = asked.request.command == Command::Pay;
         let mut summary = if pays { summary(&made.decision) } else { Value::Null };
         let outcome = made.decision.outcome.clone();
         let velocity_keys = velocity_keys(&made.decision);
-        let decision = self.kept_of(asked, revision, made);
-        if let (Some(decision), Value::Object(summary)) = (&decision, &mut summary) {
-            summary.insert("id".to_owned(), json!(decision.id));
+        let stored = self.leave(asked, revision, made, behind);
+        if let (Some(id), Value::Object(summary)) = (stored, &mut summary) {
+            summary.insert("id".to_owned(), json!(id));
         }
         Some(Ruling {
             summary,
             velocity_keys,
             verdict: verdict(outcome, asked.tenant.rules.settings.on_broken_rule),
             revision: revision.number,
-            decision,
         })
     }
 
     /// What does the payer pay on top? Asked for accounts that may be paid, once there is an amount.
-    pub async fn fee(&self, asked: &Asked<'_>) -> (Fee, Option<NewDecision>) {
-        let (Some(revision), Some(amount)) = (&asked.tenant.rules.published, asked.request.amount) else {
-            return (Fee::None, None);
+    pub async fn fee(&self, asked: &Asked<'_>, behind: &mut Behind) -> Fee {
+        let Some(amount) = asked.request.amount else {
+            return Fee::None;
         };
-        if !revision.may_have(Handler::Fee) {
-            return (Fee::None, None);
-        }
-        let input = Input::Fee(payment(asked, amount));
-        let Some(made) = self.decide(asked, revision, input, &asked.tenant.rules.limits).await else {
-            return (Fee::None, None);
+        let input = || Input::Fee(payment(asked, amount));
+        let Some(revision) = (asked.revision()).filter(|revision| revision.may_have(Handler::Fee)) else {
+            not_asked(asked, input, behind);
+            return Fee::None;
+        };
+        let Some(made) = self.decide(asked, revision, input(), &asked.tenant.rules.limits).await else {
+            return Fee::None;
         };
         let fee = match made.decision.outcome.clone() {
-            Outcome::NoHandler => return (Fee::None, None),
+            Outcome::NoHandler => {
+                shadow(asked, &Arc::new(made), None, behind);
+                return Fee::None;
+            }
             Outcome::Fee { amount, text } => Fee::Of { amount, text },
             Outcome::NoFee => Fee::None,
             outcome => match broken(&outcome, asked.tenant.rules.settings.on_broken_rule) {
@@ -131,18 +146,21 @@ impl Rules {
                 Verdict::Refused(refusal) => Fee::Refused(refusal),
             },
         };
-        (fee, self.kept_of(asked, revision, made))
+        self.leave(asked, revision, made, behind);
+        fee
     }
 
     /// Whether anybody waits for this event, and the script may have something to say about it.
     pub fn shapes_event(&self, asked: &Asked<'_>, event: &NewEvent) -> bool {
-        let published = asked.tenant.rules.published.as_ref();
-        !event.deliveries.is_empty() && published.is_some_and(|revision| revision.may_have(Handler::Event))
+        !event.deliveries.is_empty()
+            && asked
+                .revision()
+                .is_some_and(|revision| revision.may_have(Handler::Event))
     }
 
     /// Lets the script drop or annotate the deliveries of an event. One that fails changes nothing.
     pub async fn shape_event(&self, asked: &Asked<'_>, event: &mut NewEvent, view: Payment) {
-        let Some(revision) = &asked.tenant.rules.published else {
+        let Some(revision) = asked.revision() else {
             return;
         };
         let input = Input::Event(Event {
@@ -205,11 +223,52 @@ impl Rules {
         })
     }
 
-    /// The row of a decision that is to be stored.
-    fn kept_of(&self, asked: &Asked<'_>, revision: &BoundRevision, made: DecisionRecord) -> Option<NewDecision> {
+    /// Leaves a decision to be stored, if it is one of those that are kept, and to the shadow. Gives its id if stored.
+    fn leave(
+        &self,
+        asked: &Asked<'_>,
+        revision: &BoundRevision,
+        made: DecisionRecord,
+        behind: &mut Behind,
+    ) -> Option<DecisionId> {
+        let made = Arc::new(made);
         let keeps = self.kept.keeps(asked.request.command, &made.decision.outcome);
-        keeps.then(|| record::row(asked, revision.number, made))
+        let row = keeps.then(|| record::row(asked, revision.number, Arc::clone(&made)));
+        let id = row.as_ref().map(|row| row.id);
+        behind.decisions.extend(row);
+        shadow(asked, &made, id, behind);
+        id
     }
+}
+
+/// Leaves a decision to the merchant's shadow, if there is one.
+fn shadow(asked: &Asked<'_>, made: &Arc<DecisionRecord>, decision: Option<DecisionId>, behind: &mut Behind) {
+    behind
+        .shadowed
+        .extend(asked.tenant.rules.shadow.as_ref().map(|shadow| ShadowJob {
+            shadow: Arc::clone(shadow),
+            limits: asked.tenant.rules.limits,
+            record: Arc::clone(made),
+            decision,
+            account: asked.request.account.clone().unwrap_or_default(),
+        }));
+}
+
+/// What nobody answered for lack of a handler; the script in the shadow may have one.
+fn not_asked(asked: &Asked<'_>, input: impl FnOnce() -> Input, behind: &mut Behind) {
+    if asked.tenant.rules.shadow.is_none() {
+        return;
+    }
+    let made = DecisionRecord {
+        input: Arc::new(input()),
+        context: context(asked),
+        decision: Decision {
+            outcome: Outcome::NoHandler,
+            ..not_compiled("")
+        },
+        masked: false,
+    };
+    shadow(asked, &Arc::new(made), None, behind);
 }
 
 /// The decision of a revision that this version cannot compile any more.

@@ -2,6 +2,7 @@
 
 mod accept;
 mod account;
+mod canary;
 mod decision;
 mod envelope;
 mod facts;
@@ -12,11 +13,14 @@ pub mod machine;
 pub mod orders;
 mod record;
 mod repeat;
+mod shadow;
 pub mod velocity;
 
 pub use accept::{Acceptance, Answered, Call, Parts};
 pub use account::AccountCheck;
+pub use canary::{ArmCounts, Canaries, CanaryCounts};
 pub use envelope::Envelope;
 pub use host::Hosts;
 pub use lookups::Lookups;
-pub use record::{DecisionRecord, DecisionsKept};
+pub use record::{DecisionRecord, DecisionsKept, masked};
+pub use shadow::{ShadowJob, ShadowLoad, Shadows};

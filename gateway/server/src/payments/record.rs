@@ -47,13 +47,19 @@ pub struct DecisionRecord {
 
 impl Record for DecisionRecord {
     fn write(&self) -> String {
-        let mut record = serde_json::to_value(self).unwrap_or_default();
-        let masked = mask(&mut record, "");
+        let (mut record, masked) = masked(serde_json::to_value(self).unwrap_or_default());
         if masked && let Value::Object(record) = &mut record {
             record.insert("masked".to_owned(), Value::Bool(true));
         }
         record.to_string()
     }
+}
+
+/// Without card data, and whether there was any.
+#[must_use]
+pub fn masked(mut value: Value) -> (Value, bool) {
+    let any = mask(&mut value, "");
+    (value, any)
 }
 
 /// Hides card data in every text; says whether there was any.
@@ -75,7 +81,7 @@ fn mask(value: &mut Value, name: &str) -> bool {
 }
 
 /// The row of a decision.
-pub fn row(asked: &Asked<'_>, revision: i32, record: DecisionRecord) -> NewDecision {
+pub fn row(asked: &Asked<'_>, revision: i32, record: Arc<DecisionRecord>) -> NewDecision {
     let decision = &record.decision;
     let reason = match &decision.outcome {
         Outcome::Reject { reason, .. } => Some(reason.as_str()),
@@ -96,7 +102,7 @@ pub fn row(asked: &Asked<'_>, revision: i32, record: DecisionRecord) -> NewDecis
         steps: decision.steps,
         duration_us: u64::try_from(decision.duration.as_micros()).unwrap_or(u64::MAX),
         created_at: asked.now,
-        record: Arc::new(record),
+        record,
     }
 }
 

@@ -1,30 +1,34 @@
 //! What people do with rules: drafts, checks, revisions, publishing, settings. The one set of checks behind the admin
 //! REST and the CLI.
 
+mod canary;
 mod checks;
 mod diff;
 mod replay;
 mod secrets;
+mod settings;
+mod shadow;
 mod why;
 
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use plugin_sdk::{Clock, MerchantId};
-use rules::{CallLimits, CompileError, Engine, Known, Program};
+use rules::{CompileError, Engine, Known, Program};
 use serde_json::Value;
 use store::{Cursor, NewDraft, NewRevision, Page, RuleDraft, RuleRevision, Store, StoreError};
 
 use tokio::sync::Semaphore;
 
+pub use canary::{CanaryBounds, CanaryRequest, CanaryWatch, OutOfBounds};
 pub use checks::{Checks, FailedTest, TestSummary};
 pub use diff::unified;
 pub use replay::{ChangeGroup, Example, PreparedReplay, ReplayReport, ReplayRequest, target_name};
 pub use secrets::{OpenedSecret, SecretDraft, may_go_to};
+pub use shadow::{ShadowReport, ShadowRequest, ShadowRunner};
 pub use why::{Explanation, RanLine};
 
 use crate::access::sealing::{Sealer, SealingError, hex};
-use crate::tenancy::RuleSettings;
 
 /// Longest message of a revision, in characters.
 const MESSAGE_LENGTH_MAX: usize = 1_000;
@@ -38,7 +42,7 @@ pub enum RulebookError {
     /// The checks object to it, so it is not published.
     #[error("the rules are not published: {}", .0.objections())]
     Red(Box<Checks>),
-    #[error("there is no draft to publish; save one first")]
+    #[error("there is no draft; save one first")]
     NoDraft,
     #[error(transparent)]
     Sealing(#[from] SealingError),
@@ -102,6 +106,16 @@ impl Rulebook {
         Checks::run(self.engine.clone(), source.to_owned(), known, limits).await
     }
 
+    /// The same, and nothing may stand against publishing.
+    async fn examine_green(&self, merchant: MerchantId, source: &str) -> Result<Checks, RulebookError> {
+        let checks = self.examine(merchant, source).await?;
+        if checks.is_green() {
+            Ok(checks)
+        } else {
+            Err(RulebookError::Red(Box::new(checks)))
+        }
+    }
+
     /// Saves the merchant's one draft, whatever the checks say of it.
     pub async fn save_draft(&self, merchant: MerchantId, script: Script) -> Result<RuleDraft, RulebookError> {
         check_message(&script.message)?;
@@ -113,6 +127,11 @@ impl Rulebook {
             checks: checks.json(),
         };
         Ok(self.store.save_rule_draft(merchant, new, self.clock.now()).await?)
+    }
+
+    /// Throws the draft away.
+    pub async fn delete_draft(&self, merchant: MerchantId, actor: &str) -> Result<(), RulebookError> {
+        Ok((self.store.delete_rule_draft(merchant, actor, self.clock.now())).await?)
     }
 
     /// Publishes the draft, if nothing objects to it. The checks are made anew: lists, connections and limits may have
@@ -144,10 +163,7 @@ impl Rulebook {
         draft_version: Option<i64>,
     ) -> Result<RuleRevision, RulebookError> {
         check_message(&script.message)?;
-        let checks = self.examine(merchant, &script.source).await?;
-        if !checks.is_green() {
-            return Err(RulebookError::Red(Box::new(checks)));
-        }
+        let checks = self.examine_green(merchant, &script.source).await?;
         let new = NewRevision {
             source: script.source,
             message: script.message,
@@ -204,34 +220,6 @@ impl Rulebook {
     pub async fn compile(&self, label: String, source: String) -> Result<Arc<Program>, RulebookError> {
         let engine = self.engine.clone();
         Ok(blocking(move || engine.compile(&label, source.as_bytes())).await??)
-    }
-
-    pub async fn settings(&self, merchant: MerchantId) -> Result<RuleSettings, RulebookError> {
-        let settings = self.store.rule_settings(merchant).await?;
-        let settings = settings.map(serde_json::from_value).transpose();
-        Ok(settings
-            .map_err(|error| StoreError::Corrupt(format!("settings of the rules: {error}")))?
-            .unwrap_or_default())
-    }
-
-    /// Replaces what the merchant's rules run under, and gives it as it is kept.
-    pub async fn set_settings(
-        &self,
-        merchant: MerchantId,
-        settings: RuleSettings,
-    ) -> Result<RuleSettings, RulebookError> {
-        let settings = settings.checked(&self.engine.limits().call)?;
-        (self
-            .store
-            .set_rule_settings(merchant, json_of(&settings)?, self.clock.now()))
-        .await?;
-        Ok(settings)
-    }
-
-    /// What one call of the merchant's scripts may use.
-    pub async fn limits(&self, merchant: MerchantId) -> Result<CallLimits, RulebookError> {
-        let settings = self.settings(merchant).await?;
-        Ok(settings.limits.over(&self.engine.limits().call))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Why a decision came out as it did.
 
-use plugin_sdk::MerchantId;
+use plugin_sdk::{MerchantId, PaymentId};
 use rules::{Coverage, render_test};
-use store::{StoreError, StoredDecision};
+use store::{Cursor, DecisionFilter, StoreError, StoredDecision};
 
 use super::{Rulebook, RulebookError, aside};
 use crate::payments::DecisionRecord;
@@ -41,6 +41,23 @@ impl Rulebook {
             })
         })
         .await?
+    }
+
+    /// What was decided about a payment, in order, as far as it is stored.
+    pub async fn decisions_of(
+        &self,
+        merchant: MerchantId,
+        payment: PaymentId,
+    ) -> Result<Vec<StoredDecision>, RulebookError> {
+        let filter = DecisionFilter {
+            payment_id: Some(payment),
+            ..DecisionFilter::default()
+        };
+        let page = (self.store.decisions(merchant, &filter, &Cursor::new(None, None))).await?;
+        let mut decisions = page.items;
+        // All of one request carry its moment; `check` is asked before `fee`, and comes before it in the alphabet.
+        decisions.sort_by(|a, b| (a.created_at, &a.handler).cmp(&(b.created_at, &b.handler)));
+        Ok(decisions)
     }
 
     /// The decision as Lua source of a test.

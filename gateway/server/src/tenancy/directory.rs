@@ -229,16 +229,11 @@ impl Directory {
     }
 
     fn bind(&self, tenant: Tenant) -> BoundTenant {
+        let rules = self.rules.bind(&tenant);
         let connections = tenant
             .connections
             .into_iter()
             .map(|row| (row.slug.clone(), self.bind_connection(row)));
-        let rules = self.rules.bind(
-            tenant.merchant.id,
-            tenant.rules.as_ref(),
-            tenant.rule_settings,
-            tenant.rule_secrets,
-        );
         BoundTenant {
             merchant: tenant.merchant,
             connections: connections.collect(),

@@ -1,5 +1,6 @@
 //! Merchants and their connections: how they are made, and how a node knows them while it serves.
 
+mod canary;
 pub mod config_secrets;
 mod directory;
 mod onboarding;
@@ -7,10 +8,11 @@ mod rule_settings;
 mod rules_in_service;
 mod slug;
 
+pub use canary::{BoundCanary, WHOLE_BP};
 pub use directory::{BoundConnection, BoundNetwork, BoundTenant, Directory};
 pub use onboarding::{
     BasicCredentials, ConnectionDraft, ConnectionPatch, EndpointDraft, EndpointPatch, Onboarding, OnboardingError,
 };
 pub use rule_settings::{LimitSettings, OnBrokenRule, RuleSettings, is_http_host};
-pub use rules_in_service::{BoundRevision, BoundRules, RuleBinder};
+pub use rules_in_service::{BoundRevision, BoundRules, BoundShadow, RuleBinder};
 pub use slug::is_slug;

@@ -22,6 +22,8 @@ pub struct RuleSettings {
     /// Hosts that `ctx.http` may call, such as `crm.acme.example` or `crm.acme.example:8443`. Without a port, the
     /// scheme's own is meant.
     pub http_hosts: Vec<String>,
+    /// What the merchant itself lowers of its limits: it only counts where it is lower. Changed as `rules/limits`.
+    pub lowered: LimitSettings,
 }
 
 /// What the network hears when a rule is broken: raised an error, ran out of a limit, or answered nonsense. What its
@@ -56,6 +58,20 @@ pub struct LimitSettings {
 }
 
 impl LimitSettings {
+    /// All limits by number.
+    #[must_use]
+    pub fn of(limits: &CallLimits) -> Self {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).ok();
+        Self {
+            steps: Some(limits.steps),
+            own_cpu_ms: millis(limits.own_cpu),
+            decision_ms: millis(limits.decision),
+            memory_bytes: Some(limits.memory_bytes),
+            host_calls: Some(limits.host_calls),
+            http_calls: Some(limits.http_calls),
+        }
+    }
+
     #[must_use]
     pub fn over(self, installation: &CallLimits) -> CallLimits {
         let millis = |ms: Option<u64>, otherwise| ms.map_or(otherwise, Duration::from_millis);
@@ -71,6 +87,42 @@ impl LimitSettings {
 }
 
 impl RuleSettings {
+    /// What one call may use: what the operator allows, or less where the merchant wants less.
+    #[must_use]
+    pub fn call_limits(&self, installation: &CallLimits) -> CallLimits {
+        let allowed = self.limits.over(installation);
+        allowed.lowered_to(self.lowered.over(&allowed))
+    }
+
+    /// With other limits of the merchant's own, none of which is above what the operator allows.
+    pub fn lowered_by(self, lowered: LimitSettings, installation: &CallLimits) -> Result<Self, RulebookError> {
+        let allowed = self.limits.over(installation);
+        let wanted = lowered.over(&allowed);
+        (wanted.validate()).map_err(|error| RulebookError::field("limits", error.to_string()))?;
+        if allowed.lowered_to(wanted) != wanted {
+            let LimitSettings {
+                steps,
+                own_cpu_ms,
+                decision_ms,
+                memory_bytes,
+                host_calls,
+                http_calls,
+            } = LimitSettings::of(&allowed);
+            let message = format!(
+                "can be lowered only; the operator allows steps {}, own_cpu_ms {}, decision_ms {}, memory_bytes {}, \
+                 host_calls {}, http_calls {}",
+                steps.unwrap_or_default(),
+                own_cpu_ms.unwrap_or_default(),
+                decision_ms.unwrap_or_default(),
+                memory_bytes.unwrap_or_default(),
+                host_calls.unwrap_or_default(),
+                http_calls.unwrap_or_default(),
+            );
+            return Err(RulebookError::field("limits", message));
+        }
+        Ok(Self { lowered, ..self })
+    }
+
     /// Checks what was typed; hosts are kept in lower case.
     pub fn checked(mut self, installation: &CallLimits) -> Result<Self, RulebookError> {
         (self.limits.over(installation).validate())
@@ -172,5 +224,31 @@ mod tests {
             ..LimitSettings::default()
         };
         assert!(limits(beyond).unwrap_err().to_string().contains("steps"));
+    }
+
+    #[test]
+    fn a_merchant_lowers_and_the_operator_raises() {
+        let installation = CallLimits::default();
+        let steps = |steps| LimitSettings {
+            steps: Some(steps),
+            ..LimitSettings::default()
+        };
+        let settings = RuleSettings {
+            limits: steps(50_000),
+            ..RuleSettings::default()
+        };
+        let refused = settings.clone().lowered_by(steps(50_001), &installation).unwrap_err();
+        assert!(refused.to_string().contains("steps 50000"), "{refused}");
+        let settings = settings.lowered_by(steps(5_000), &installation).unwrap();
+        assert_eq!(settings.call_limits(&installation).steps, 5_000);
+        let taken_back = RuleSettings {
+            limits: steps(1_000),
+            ..settings
+        };
+        assert_eq!(
+            taken_back.call_limits(&installation).steps,
+            1_000,
+            "the lower one of both"
+        );
     }
 }

@@ -1,18 +1,20 @@
 //! A merchant's rules as a node runs them: compiled once, with what their calls may use and whether they keep failing.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use moka::sync::Cache;
-use plugin_sdk::MerchantId;
+use plugin_sdk::{MerchantId, ShadowId};
 use rules::{Allowance, AllowanceLimits, Breaker, BreakerSettings, CallLimits, Engine, Handler, Program};
-use serde_json::Value;
-use store::{RuleRevision, RuleSecret};
+use store::{RuleRevision, RuleSecret, RuleShadow, Tenant};
 
-use crate::tenancy::RuleSettings;
+use crate::payments::ShadowLoad;
+use crate::tenancy::{BoundCanary, RuleSettings};
 
 /// Merchants whose allowance a node keeps.
 const ALLOWANCES_MAX: u64 = 100_000;
+/// Shadows that a node keeps beside those that run.
+const SHADOWS_MAX: u64 = 1_000;
 /// Compiled revisions that a node keeps beside those in service, in bytes.
 const REVISION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// What a revision takes beside its program, in bytes.
@@ -27,6 +29,41 @@ pub struct BoundRules {
     pub limits: CallLimits,
     /// Of all calls of this merchant's scripts on this node.
     pub allowance: Arc<Allowance>,
+    /// The script that decides behind the answers.
+    pub shadow: Option<Arc<BoundShadow>>,
+    /// The revision that decides for a part of the accounts.
+    pub canary: Option<BoundCanary>,
+}
+
+impl BoundRules {
+    /// The revision that decides for this account: always the same one, whatever is asked.
+    #[must_use]
+    pub fn revision_for(&self, account: Option<&str>) -> Option<&Arc<BoundRevision>> {
+        let canary = self.canary.as_ref().filter(|canary| canary.takes(account));
+        canary.map(|canary| &canary.revision).or(self.published.as_ref())
+    }
+}
+
+/// A script in the shadow, as a node runs it.
+pub struct BoundShadow {
+    pub id: ShadowId,
+    pub merchant: MerchantId,
+    pub load: ShadowLoad,
+    /// Its own: what it takes is never taken from the merchant's payments.
+    pub allowance: Allowance,
+    source: String,
+    program: OnceLock<Result<Arc<Program>, String>>,
+}
+
+impl BoundShadow {
+    /// Compiled by who runs it first, which is never a thread that answers networks.
+    pub fn program(&self, engine: &Engine) -> Result<&Arc<Program>, &str> {
+        let compiled = self.program.get_or_init(|| {
+            let program = engine.compile("shadow", self.source.as_bytes());
+            program.map_err(|error| error.to_string())
+        });
+        compiled.as_ref().map_err(String::as_str)
+    }
 }
 
 pub struct BoundRevision {
@@ -67,6 +104,7 @@ pub struct RuleBinder {
     allowance: AllowanceLimits,
     allowances: Cache<MerchantId, Arc<Allowance>>,
     revisions: Cache<(MerchantId, i32), Arc<BoundRevision>>,
+    shadows: Cache<ShadowId, Arc<BoundShadow>>,
 }
 
 impl RuleBinder {
@@ -76,6 +114,7 @@ impl RuleBinder {
             engine,
             allowance,
             allowances: Cache::new(ALLOWANCES_MAX),
+            shadows: Cache::new(SHADOWS_MAX),
             revisions: Cache::builder()
                 .max_capacity(REVISION_BYTES_MAX)
                 .weigher(|_, revision: &Arc<BoundRevision>| {
@@ -86,26 +125,44 @@ impl RuleBinder {
         }
     }
 
-    pub fn bind(
-        &self,
-        merchant: MerchantId,
-        published: Option<&RuleRevision>,
-        settings: Option<Value>,
-        secrets: Vec<RuleSecret>,
-    ) -> BoundRules {
-        let settings = settings.map(serde_json::from_value::<RuleSettings>).transpose();
+    pub fn bind(&self, tenant: &Tenant) -> BoundRules {
+        let merchant = tenant.merchant.id;
+        let settings = (tenant.rule_settings.clone())
+            .map(serde_json::from_value::<RuleSettings>)
+            .transpose();
         let settings = settings.unwrap_or_else(|error| {
             tracing::error!(%merchant, %error, "the settings of the rules cannot be read; the installation's are used");
             None
         });
         let settings = settings.unwrap_or_default();
         BoundRules {
-            published: published.map(|revision| self.revision(revision)),
-            limits: settings.limits.over(&self.engine.limits().call),
+            published: tenant.rules.as_ref().map(|revision| self.revision(revision)),
+            limits: settings.call_limits(&self.engine.limits().call),
             settings,
-            secrets,
+            secrets: tenant.rule_secrets.clone(),
             allowance: (self.allowances).get_with(merchant, || Arc::new(Allowance::new(self.allowance))),
+            shadow: tenant.shadow.as_ref().map(|shadow| self.shadow(shadow)),
+            canary: (tenant.canary.as_ref()).map(|(canary, revision)| BoundCanary {
+                id: canary.id,
+                merchant,
+                revision: self.revision(revision),
+                share_bp: canary.share_bp,
+            }),
         }
+    }
+
+    /// One for as long as it runs, whatever else of the merchant changes.
+    fn shadow(&self, shadow: &RuleShadow) -> Arc<BoundShadow> {
+        self.shadows.get_with(shadow.id, || {
+            Arc::new(BoundShadow {
+                id: shadow.id,
+                merchant: shadow.merchant_id,
+                load: ShadowLoad::default(),
+                allowance: Allowance::new(self.allowance),
+                source: shadow.source.clone(),
+                program: OnceLock::new(),
+            })
+        })
     }
 
     /// A revision never changes, so it is compiled once.

@@ -1,6 +1,7 @@
 //! Every repository, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod canaries;
 mod decisions;
 mod deliveries;
 mod endpoints;
@@ -15,6 +16,7 @@ mod payments;
 mod races;
 mod rules;
 mod settlements;
+mod shadows;
 mod velocity;
 mod views;
 mod world;

@@ -85,8 +85,33 @@ async fn a_draft_is_one_and_goes_when_it_is_published(#[values(Sqlite, Postgres)
     let stranger = merchant(store, "stranger").await.id;
     store.save_rule_draft(id, draft("secret"), now()).await.unwrap();
     assert_eq!(store.rule_draft(stranger).await.unwrap(), None);
-    store.delete_rule_draft(stranger).await.unwrap();
+    store.delete_rule_draft(stranger, "eve", now()).await.unwrap();
     assert!(store.rule_draft(id).await.unwrap().is_some());
+    store.delete_rule_draft(id, "bob", now()).await.unwrap();
+    let trace = store.audit(id, &Cursor::new(None, None)).await.unwrap().items;
+    let told: Vec<_> = (trace.iter())
+        .map(|entry| {
+            (
+                entry.action.as_str(),
+                entry.actor.as_str(),
+                entry.before.is_some(),
+                entry.after.is_some(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("rules.draft_delete", "bob", true, false),
+            ("rules.draft_save", "ann", false, true),
+            ("rules.publish", "ann", false, true),
+            ("rules.draft_save", "ann", true, true),
+            ("rules.draft_save", "ann", false, true),
+        ]
+    );
+    assert!(!format!("{trace:?}").contains("secret"), "the text stays where it is");
+    let theirs = store.audit(stranger, &Cursor::new(None, None)).await.unwrap().items;
+    assert_eq!(theirs, [], "nothing was thrown away");
 }
 
 #[rstest]
@@ -189,12 +214,23 @@ async fn settings_are_replaced_whole(#[values(Sqlite, Postgres)] backend: Backen
     let (store, id) = (&world.store, world.merchant.id);
     assert_eq!(store.rule_settings(id).await.unwrap(), None);
     let version = store.config_version().await.unwrap();
-    store.set_rule_settings(id, json!({"a": 1}), now()).await.unwrap();
-    store.set_rule_settings(id, json!({"b": 2}), now()).await.unwrap();
+    let set = async |settings| {
+        let change = |_| Ok::<_, StoreError>(settings);
+        store.change_rule_settings(id, "bob", now(), change).await.unwrap()
+    };
+    set(json!({"a": 1})).await;
+    assert_eq!(set(json!({"b": 2})).await, json!({"b": 2}));
+    let refused = (store.change_rule_settings(id, "bob", now(), |_| Err(StoreError::Busy))).await;
+    assert!(matches!(refused, Err(StoreError::Busy)), "nothing of it is kept");
     assert_eq!(store.rule_settings(id).await.unwrap(), Some(json!({"b": 2})));
     assert_eq!(
         store.tenant("acme").await.unwrap().unwrap().rule_settings,
         Some(json!({"b": 2}))
     );
     assert_eq!(store.config_version().await.unwrap(), version + 2);
+    let trace = store.audit(id, &Cursor::new(None, None)).await.unwrap().items;
+    assert_eq!(
+        (trace.len(), &trace[0].before, &trace[0].after),
+        (2, &Some(json!({"a": 1})), &Some(json!({"b": 2})))
+    );
 }

@@ -3,7 +3,9 @@ use actix_web::web::{Data, Json, Path, Query, ServiceConfig};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Cursor, Event, Exchange, ExchangeFilter, Operation, PaymentFilter, PaymentStatus};
+use store::{
+    Cursor, Event, Exchange, ExchangeFilter, Merchant, Operation, PaymentFilter, PaymentStatus, StoredDecision,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Admin, List, PageQuery, read_filter, read_id};
@@ -67,7 +69,34 @@ pub struct PaymentDetail {
     #[schema(value_type = Object)]
     payment: Value,
     operations: Vec<OperationView>,
+    /// What the rules decided about it, in order, as far as it is stored; `why` leads to the explanation.
+    decisions: Vec<DecisionLink>,
     events: Vec<EventView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DecisionLink {
+    id: String,
+    /// `check` or `fee`.
+    handler: String,
+    revision: i32,
+    outcome: String,
+    reason: Option<String>,
+    /// Path of the explanation: inputs, answers, and the lines that ran.
+    why: String,
+}
+
+impl DecisionLink {
+    fn of(merchant: &Merchant, decision: StoredDecision) -> Self {
+        Self {
+            why: format!("/admin/v1/merchants/{}/decisions/{}", merchant.slug, decision.id),
+            id: decision.id.to_string(),
+            handler: decision.handler,
+            revision: decision.revision,
+            outcome: decision.outcome,
+            reason: decision.reason,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,10 +136,14 @@ pub async fn get_payment(admin: Data<Admin>, path: Path<(String, String)>) -> Re
     let id = read_id(&path.1, "this payment")?;
     let payment = admin.store.payment(merchant.id, id).await?;
     let operations = admin.store.operations(merchant.id, id).await?;
+    let decisions = admin.rulebook.decisions_of(merchant.id, id).await?.into_iter();
     let events = admin.store.events_of_payment(merchant.id, id).await?;
     Ok(Json(PaymentDetail {
         payment: payment_object(&payment),
         operations: operations.into_iter().map(Into::into).collect(),
+        decisions: decisions
+            .map(|decision| DecisionLink::of(&merchant, decision))
+            .collect(),
         events: events.into_iter().map(Into::into).collect(),
     }))
 }

@@ -1,6 +1,7 @@
 //! The admin REST, `/admin/v1`: everything that operators do.
 
 pub mod api_keys;
+pub mod canary;
 pub mod connections;
 pub mod decisions;
 pub mod ledger;
@@ -11,6 +12,7 @@ pub mod revisions;
 pub mod rules;
 pub mod secrets;
 pub mod settlements;
+pub mod shadow;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -71,6 +73,8 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(revisions::configure)
             .configure(decisions::configure)
             .configure(replays::configure)
+            .configure(shadow::configure)
+            .configure(canary::configure)
             .configure(webhooks::configure)
             .configure(ledger::configure)
             .configure(settlements::configure)

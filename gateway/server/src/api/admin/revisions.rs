@@ -125,7 +125,7 @@ pub async fn get_draft(admin: Data<Admin>, path: Path<String>) -> Result<Json<Dr
 #[delete("/merchants/{merchant}/rules/draft")]
 pub async fn delete_draft(admin: Data<Admin>, path: Path<String>) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
-    admin.store.delete_rule_draft(merchant.id).await?;
+    admin.rulebook.delete_draft(merchant.id, AUTHOR).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -5,13 +5,14 @@ use actix_web::{HttpResponse, delete, get, post, put};
 use chrono::{DateTime, Utc};
 use rules::{CallContext, Decision, Host, HostCall, Input, Recorded, Surroundings};
 use serde::{Deserialize, Serialize};
-use store::{RuleRevision, RuleTrouble};
+use store::{CanaryStatus, RuleRevision, RuleTrouble};
 use utoipa::ToSchema;
 
 use super::Admin;
+use super::canary::CanaryView;
 use crate::api::problem::Problem;
 use crate::rulebook::Script;
-use crate::tenancy::RuleSettings;
+use crate::tenancy::{LimitSettings, RuleSettings};
 
 /// Who published, until people have names.
 pub(super) const AUTHOR: &str = "operator";
@@ -23,6 +24,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(unpublish_rules)
         .service(get_settings)
         .service(set_settings)
+        .service(get_limits)
+        .service(lower_limits)
         .service(run_rules);
 }
 
@@ -74,6 +77,9 @@ pub struct RulesView {
     published: RevisionView,
     /// How the published revision fails; null while it does not.
     trouble: Option<TroubleView>,
+    /// The revision that decides for a part of the accounts, or that the gateway withdrew last; null when there is
+    /// neither.
+    canary: Option<CanaryView>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,7 +121,14 @@ pub async fn get_rules(admin: Data<Admin>, path: Path<String>) -> Result<Json<Ru
         .published_rules
         .ok_or_else(|| Problem::not_found("a published revision"))?;
     let troubles = admin.store.rule_troubles(merchant.id).await?;
+    let canary = admin.store.canary(merchant.id).await?;
+    let canary = canary.filter(|canary| matches!(canary.status, CanaryStatus::Running | CanaryStatus::Withdrawn));
+    let canary = match canary {
+        Some(canary) => Some(CanaryView::of(&admin, canary).await?),
+        None => None,
+    };
     Ok(Json(RulesView {
+        canary,
         published: admin.store.rule_revision(merchant.id, number).await?.into(),
         trouble: (troubles.into_iter())
             .find(|trouble| trouble.revision == number)
@@ -169,8 +182,55 @@ pub async fn set_settings(
     body: Json<RuleSettings>,
 ) -> Result<Json<RuleSettings>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    let settings = admin.rulebook.set_settings(merchant.id, body.into_inner());
+    let settings = admin.rulebook.set_settings(merchant.id, body.into_inner(), AUTHOR);
     Ok(Json(settings.await?))
+}
+
+/// The limits of one call.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LimitsView {
+    /// What the operator allows.
+    allowed: LimitSettings,
+    /// What the merchant itself lowers of it; null where it does not.
+    lowered: LimitSettings,
+    /// What holds: of each the lower one.
+    effective: LimitSettings,
+}
+
+impl LimitsView {
+    fn of(admin: &Admin, settings: &RuleSettings) -> Self {
+        let installation = &admin.rulebook.engine.limits().call;
+        Self {
+            allowed: LimitSettings::of(&settings.limits.over(installation)),
+            lowered: settings.lowered,
+            effective: LimitSettings::of(&settings.call_limits(installation)),
+        }
+    }
+}
+
+/// What one call of the merchant's scripts may use.
+#[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
+    responses((status = 200, body = LimitsView), (status = "4XX", body = Problem)))]
+#[get("/merchants/{merchant}/rules/limits")]
+pub async fn get_limits(admin: Data<Admin>, path: Path<String>) -> Result<Json<LimitsView>, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    let settings = admin.rulebook.settings(merchant.id).await?;
+    Ok(Json(LimitsView::of(&admin, &settings)))
+}
+
+/// Replaces what the merchant itself lowers of its limits. 422 for a limit above what the operator allows.
+#[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
+    request_body = LimitSettings,
+    responses((status = 200, body = LimitsView), (status = "4XX", body = Problem)))]
+#[put("/merchants/{merchant}/rules/limits")]
+pub async fn lower_limits(
+    admin: Data<Admin>,
+    path: Path<String>,
+    body: Json<LimitSettings>,
+) -> Result<Json<LimitsView>, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    let settings = (admin.rulebook.lower_limits(merchant.id, body.into_inner(), AUTHOR)).await?;
+    Ok(Json(LimitsView::of(&admin, &settings)))
 }
 
 /// A question to a script, outside of any traffic.
@@ -210,7 +270,7 @@ pub async fn run_rules(admin: Data<Admin>, path: Path<String>, body: Json<RunBod
     };
     let program = admin.rulebook.compile(label, source).await?;
     let settings = admin.rulebook.settings(merchant.id).await?;
-    let limits = settings.limits.over(&admin.rulebook.engine.limits().call);
+    let limits = settings.call_limits(&admin.rulebook.engine.limits().call);
     let context = CallContext {
         now: body.now.unwrap_or_else(|| admin.clock.now()),
         seed: body.seed,

@@ -2,18 +2,19 @@
 
 use plugin_sdk::{Command, Money, Reason, Refusal};
 use serde_json::Value;
-use store::{NewDecision, NewEvent, NewPayment};
+use store::{NewEvent, NewPayment};
 
 use super::{Acceptance, Call};
 use crate::payments::account::Verdict;
 use crate::payments::decision::{self, Asked, Fee, Ruling};
+use crate::payments::shadow::Behind;
 
 /// How an account was judged, with the record of the rules if they were asked.
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
     pub(super) ruling: Option<(i32, Value)>,
-    /// What the rules decided on the way, as far as it is to be stored.
-    pub(super) decisions: Vec<NewDecision>,
+    /// What the rules decided on the way, as far as anybody looks at it later.
+    pub(super) behind: Behind,
     /// What the payer pays on top, if the account may be paid.
     pub(super) fee: Option<Money>,
     /// Keys under which velocities count the payment.
@@ -25,7 +26,7 @@ impl Judged {
         Self {
             verdict: Verdict::Refused(refusal),
             ruling: None,
-            decisions: Vec::new(),
+            behind: Behind::default(),
             fee: None,
             velocity_keys: Vec::new(),
         }
@@ -36,13 +37,14 @@ impl Acceptance {
     /// How the account is judged; what the rules decided is stored behind the answer.
     pub(super) async fn verdict(&self, call: &Call<'_>) -> Verdict {
         let judged = self.judge(call).await;
-        self.keep(judged.decisions);
+        self.keep(judged.behind);
         judged.verdict
     }
 
     /// Decisions of requests that make no payment. When too much waits they are dropped, not the answers.
-    pub(super) fn keep(&self, decisions: Vec<NewDecision>) {
-        for decision in decisions {
+    pub(super) fn keep(&self, behind: Behind) {
+        self.shadows.hand_over(behind.shadowed);
+        for decision in behind.decisions {
             if self.log.decision(decision).is_err() {
                 metrics::counter!("tollgate_decisions_dropped_total").increment(1);
             }
@@ -62,16 +64,14 @@ impl Acceptance {
             return Judged::refused(refusal);
         }
         let asked = self.asked(call);
-        let (mut decisions, mut counted) = (Vec::new(), Vec::new());
-        let (said, ruling) = match self.rules.check(&asked).await {
+        let (mut behind, mut counted) = (Behind::default(), Vec::new());
+        let (said, ruling) = match self.rules.check(&asked, &mut behind).await {
             Some(Ruling {
                 verdict,
                 summary,
                 revision,
                 velocity_keys,
-                decision,
             }) => {
-                decisions.extend(decision);
                 counted = velocity_keys;
                 (verdict, Some((revision, summary)))
             }
@@ -89,11 +89,11 @@ impl Acceptance {
             (Verdict::Accepted { .. }, Some(refusal)) => Verdict::Refused(refusal.clone()),
             (verdict, _) => verdict,
         };
-        let (verdict, fee) = self.with_fee(&asked, verdict, &mut decisions).await;
+        let (verdict, fee) = self.with_fee(&asked, verdict, &mut behind).await;
         Judged {
             verdict,
             ruling,
-            decisions,
+            behind,
             fee,
             velocity_keys: counted,
         }
@@ -109,18 +109,11 @@ impl Acceptance {
     }
 
     /// An acceptance with what it costs, which the payer is shown before the money is in the machine.
-    async fn with_fee(
-        &self,
-        asked: &Asked<'_>,
-        verdict: Verdict,
-        decisions: &mut Vec<NewDecision>,
-    ) -> (Verdict, Option<Money>) {
+    async fn with_fee(&self, asked: &Asked<'_>, verdict: Verdict, behind: &mut Behind) -> (Verdict, Option<Money>) {
         let Verdict::Accepted { comment, mut fields } = verdict else {
             return (verdict, None);
         };
-        let (fee, decision) = self.rules.fee(asked).await;
-        decisions.extend(decision);
-        let fee = match fee {
+        let fee = match self.rules.fee(asked, behind).await {
             Fee::None => None,
             Fee::Refused(refusal) => return (Verdict::Refused(refusal), None),
             Fee::Of { amount, text } => {

@@ -9,6 +9,7 @@ use store::{NewDecision, NewEvent};
 
 use super::{DecisionRecord, EVENT_TIME_MAX, Rules, annotate, broken, not_compiled, seed};
 use crate::payments::account::Verdict;
+use crate::payments::shadow::ShadowJob;
 use crate::tenancy::{BoundRevision, BoundTenant};
 
 /// Where the rules send a payment.
@@ -29,7 +30,7 @@ pub enum Routing {
 pub struct Routed {
     pub routing: Routing,
     pub revision: Option<i32>,
-    decision: Option<DecisionRecord>,
+    decision: Option<Arc<DecisionRecord>>,
 }
 
 impl Rules {
@@ -40,7 +41,7 @@ impl Rules {
             revision: None,
             decision: None,
         };
-        let Some(revision) = &tenant.rules.published else {
+        let Some(revision) = tenant.rules.revision_for(known_by(&payment)) else {
             return unsaid;
         };
         if !revision.may_have(Handler::Route) {
@@ -53,6 +54,7 @@ impl Rules {
             seed: seed(&[&key, "", &account]),
         };
         let made = self.ask(tenant, revision, Input::Route(payment), context, None).await;
+        (self.canaries).observe(&tenant.rules, revision.number, &made.decision.outcome);
         let routing = match made.decision.outcome.clone() {
             Outcome::NoHandler => return unsaid,
             Outcome::Route { connection, fallbacks } => {
@@ -72,15 +74,14 @@ impl Rules {
         Routed {
             routing,
             revision: Some(revision.number),
-            decision: Some(made),
+            decision: Some(Arc::new(made)),
         }
     }
 
     /// The row of a routing that is to be stored with its payment.
-    pub fn kept_route(&self, tenant: &BoundTenant, connection: ConnectionId, routed: Routed) -> Option<NewDecision> {
-        let record = routed
-            .decision
-            .filter(|_| self.kept != crate::payments::DecisionsKept::None)?;
+    pub fn kept_route(&self, tenant: &BoundTenant, connection: ConnectionId, routed: &Routed) -> Option<NewDecision> {
+        let record = routed.decision.as_ref();
+        let record = record.filter(|_| self.kept != crate::payments::DecisionsKept::None)?;
         let decision = &record.decision;
         let account = match record.input.as_ref() {
             Input::Route(payment) => payment.account.clone(),
@@ -100,13 +101,33 @@ impl Rules {
             steps: decision.steps,
             duration_us: u64::try_from(decision.duration.as_micros()).unwrap_or(u64::MAX),
             created_at: record.context.now,
-            record: Arc::new(record),
+            record: Arc::clone(record) as Arc<dyn store::Record>,
+        })
+    }
+
+    /// What the merchant's shadow looks at, once the answer has left.
+    pub fn shadowed_route(
+        &self,
+        tenant: &BoundTenant,
+        decision: Option<DecisionId>,
+        routed: &Routed,
+    ) -> Option<ShadowJob> {
+        let (shadow, record) = (tenant.rules.shadow.as_ref()?, routed.decision.as_ref()?);
+        Some(ShadowJob {
+            shadow: Arc::clone(shadow),
+            limits: tenant.rules.limits,
+            record: Arc::clone(record),
+            decision,
+            account: match record.input.as_ref() {
+                Input::Route(payment) => known_by(payment).unwrap_or_default().to_owned(),
+                _ => String::new(),
+            },
         })
     }
 
     /// Lets the script drop or annotate the deliveries of an event about an order. One that fails changes nothing.
     pub async fn shape_order_event(&self, tenant: &BoundTenant, event: &mut NewEvent, view: Payment) {
-        let Some(revision) = &tenant.rules.published else {
+        let Some(revision) = tenant.rules.revision_for(known_by(&view)) else {
             return;
         };
         if event.deliveries.is_empty() || !revision.may_have(Handler::Event) {
@@ -172,4 +193,9 @@ impl Rules {
             masked: false,
         }
     }
+}
+
+/// What tells payments of one payer from those of others: the account, else the order.
+fn known_by(payment: &Payment) -> Option<&str> {
+    payment.account.as_deref().or(payment.order_id.as_deref())
 }

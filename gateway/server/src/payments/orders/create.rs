@@ -175,7 +175,11 @@ impl Orders {
             ask.check_options(connection)?;
         }
         let revision = routed.as_ref().and_then(|routed| routed.revision);
-        let decision = routed.and_then(|routed| self.rules.kept_route(tenant, first.row.id, routed));
+        let decision = routed
+            .as_ref()
+            .and_then(|routed| self.rules.kept_route(tenant, first.row.id, routed));
+        let stored = decision.as_ref().map(|decision| decision.id);
+        let shadowed = routed.and_then(|routed| self.rules.shadowed_route(tenant, stored, &routed));
         let (now, numbers) = (self.now(), self.parts.store.numbers());
         let mut operation = intent(plan.kind, first, numbers.next().await?, plan.amount, now);
         operation.rule_revision = revision;
@@ -204,6 +208,7 @@ impl Orders {
             return self.repeated(tenant, key, known).await;
         }
         let state = self.try_in_turn(tenant, payment, first, others, &ask, key).await?;
+        self.parts.shadows.hand_over(shadowed.into_iter().collect());
         Ok(Answer::new(CREATED, &view::payment(&state, tenant)))
     }
 

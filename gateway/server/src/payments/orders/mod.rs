@@ -37,9 +37,11 @@ use tokio::sync::Notify;
 use crate::access::sealing::Sealer;
 use crate::edge::upstream::{Sender, UpstreamClient, Upstreams};
 use crate::events;
+use crate::payments::canary::Canaries;
 use crate::payments::decision::Rules;
 use crate::payments::host::Hosts;
 use crate::payments::record::DecisionsKept;
+use crate::payments::shadow::Shadows;
 use crate::tenancy::{BoundConnection, BoundTenant, Directory};
 
 pub use error::OrderError;
@@ -70,6 +72,8 @@ pub struct Parts {
     pub hosts: Hosts,
     pub log: LogWriter,
     pub decisions_kept: DecisionsKept,
+    pub shadows: Shadows,
+    pub canaries: Canaries,
     pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
     /// Wakes who sends webhooks when there is a new one.
@@ -111,6 +115,7 @@ impl Orders {
             parts.log.clone(),
             parts.hosts.clone(),
             parts.decisions_kept,
+            parts.canaries.clone(),
         );
         Self {
             parts: Arc::new(parts),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use store::{NewReplay, Replay, ReplaySpan, StoreError, StoredDecision};
 use utoipa::ToSchema;
 
-pub use report::{ChangeGroup, Compared, Example, ReplayReport, Tally, compare};
+pub use report::{ChangeGroup, Compared, Example, ReplayReport, Subject, Tally, compare};
 
 use super::why::read_record;
 use super::{Rulebook, RulebookError, aside, json_of, sha256};
@@ -48,14 +48,14 @@ pub struct ReplayRequest {
 pub struct PreparedReplay {
     pub replay: Replay,
     merchant: MerchantId,
-    subject: Subject,
+    decider: Decider,
     span: ReplaySpan,
     newest: Option<plugin_sdk::DecisionId>,
 }
 
 /// What decides once more.
 #[derive(Clone)]
-struct Subject {
+struct Decider {
     engine: Engine,
     program: Arc<Program>,
     /// Decisions of this revision must come to the same to the last step.
@@ -90,16 +90,11 @@ impl Rulebook {
                 (json!({ "draft": draft.version }), "draft".to_owned(), draft.source)
             }
         };
-        let subject = Subject {
+        let decider = Decider {
             engine: self.engine.clone(),
             program: self.compile(label, source).await?,
             revision: request.revision,
-            limits: CallLimits {
-                // The clock decides nothing: on a busy machine a replay would differ from what was.
-                own_cpu: hard_caps::OWN_CPU,
-                decision: hard_caps::DECISION,
-                ..self.limits(merchant).await?
-            },
+            limits: unhurried(self.limits(merchant).await?),
         };
         let (total, newest) = self.store.replay_extent(merchant, &span).await?;
         let now = self.clock.now();
@@ -111,7 +106,7 @@ impl Rulebook {
         Ok(PreparedReplay {
             replay: self.store.create_replay(merchant, new, now).await?,
             merchant,
-            subject,
+            decider,
             span,
             newest,
         })
@@ -135,7 +130,7 @@ impl Rulebook {
         let PreparedReplay {
             merchant,
             replay,
-            subject,
+            decider,
             span,
             newest,
         } = prepared;
@@ -154,7 +149,7 @@ impl Rulebook {
             before = Some(oldest);
             done += u64::try_from(batch.len()).unwrap_or(u64::MAX);
             let started = Instant::now();
-            tally = decide_batch(subject.clone(), batch, tally).await?;
+            tally = decide_batch(decider.clone(), batch, tally).await?;
             let took = started.elapsed();
             drop(turn);
             // As long again as it worked: half of one core at most, and the other half is the payments'.
@@ -184,30 +179,44 @@ impl Rulebook {
     }
 }
 
-async fn decide_batch(subject: Subject, batch: Vec<StoredDecision>, mut tally: Tally) -> Result<Tally, RulebookError> {
+async fn decide_batch(decider: Decider, batch: Vec<StoredDecision>, mut tally: Tally) -> Result<Tally, RulebookError> {
     aside(async move || {
         for stored in &batch {
             let record = read_record(stored)?;
-            let again = decide_again(&subject, &record).await;
+            let again = decide_again(&decider, &record).await;
             let compared = match compare(&record, &again.outcome) {
-                Compared::Same if subject.revision == Some(stored.revision) && !record.masked => {
+                Compared::Same if decider.revision == Some(stored.revision) && !record.masked => {
                     exactly(&record, &again)
                 }
                 compared => compared,
             };
-            tally.add(stored, &record, again.outcome, compared);
+            let subject = Subject {
+                decision: Some(stored.id),
+                account: &stored.account,
+                record: &record,
+            };
+            tally.add(&subject, again.outcome, compared);
         }
         Ok(tally)
     })
     .await?
 }
 
+/// The clock decides nothing: on a busy machine what is decided once more would differ from what was.
+pub(super) fn unhurried(limits: CallLimits) -> CallLimits {
+    CallLimits {
+        own_cpu: hard_caps::OWN_CPU,
+        decision: hard_caps::DECISION,
+        ..limits
+    }
+}
+
 /// The clock may stop a script on a busy machine; that says nothing, so it is tried once more.
-async fn decide_again(subject: &Subject, record: &DecisionRecord) -> Decision {
+async fn decide_again(decider: &Decider, record: &DecisionRecord) -> Decision {
     let run = async || {
-        let (program, limits) = (&subject.program, Some(&subject.limits));
+        let (program, limits) = (&decider.program, Some(&decider.limits));
         let calls = &record.decision.calls;
-        (subject
+        (decider
             .engine
             .replay(program, &record.input, &record.context, calls, limits))
         .await

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use plugin_sdk::{Currency, Money};
+use plugin_sdk::{Currency, DecisionId, Money};
 use rules::{ErrorKind, Outcome};
 use serde::{Deserialize, Serialize};
-use store::StoredDecision;
 
 use crate::payments::DecisionRecord;
 
@@ -40,7 +39,8 @@ pub struct ChangeGroup {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Example {
-    pub decision: String,
+    /// `None` when it was not stored.
+    pub decision: Option<DecisionId>,
     pub account: String,
     pub amount: Option<Money>,
     pub before: Outcome,
@@ -48,18 +48,25 @@ pub struct Example {
 }
 
 /// Adds up what a replay finds.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tally {
     report: ReplayReport,
     groups: BTreeMap<String, Group>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Group {
     count: u64,
     /// Minor units; sums of that many amounts may not fit an amount.
     amounts: BTreeMap<&'static str, (Currency, i128)>,
     examples: Vec<Example>,
+}
+
+/// A decision that is compared, beside its record.
+pub struct Subject<'a> {
+    pub decision: Option<DecisionId>,
+    pub account: &'a str,
+    pub record: &'a DecisionRecord,
 }
 
 /// How a decision that was made once more compares.
@@ -71,7 +78,7 @@ pub enum Compared {
 }
 
 impl Tally {
-    pub fn add(&mut self, stored: &StoredDecision, record: &DecisionRecord, after: Outcome, compared: Compared) {
+    pub fn add(&mut self, subject: &Subject<'_>, after: Outcome, compared: Compared) {
         self.report.decided += 1;
         let change = match compared {
             Compared::Same => {
@@ -90,7 +97,7 @@ impl Tally {
             .groups
             .entry(if known { change } else { OTHERS.to_owned() })
             .or_default();
-        let amount = amount_of(record);
+        let amount = amount_of(subject.record);
         group.count += 1;
         if let Some(amount) = amount {
             let sum = group
@@ -101,10 +108,10 @@ impl Tally {
         }
         if group.examples.len() < EXAMPLES_MAX {
             group.examples.push(Example {
-                decision: stored.id.to_string(),
-                account: stored.account.clone(),
+                decision: subject.decision,
+                account: subject.account.to_owned(),
                 amount,
-                before: record.decision.outcome.clone(),
+                before: subject.record.decision.outcome.clone(),
                 after,
             });
         }

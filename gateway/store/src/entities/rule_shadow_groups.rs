@@ -1,0 +1,22 @@
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "rule_shadow_groups")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub merchant_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub shadow_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub change: String,
+    pub count: i64,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub amounts: Json,
+    /// How many examples it has.
+    pub examples: i32,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
