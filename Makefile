@@ -32,6 +32,7 @@ test: ## Every test, on SQLite and on a private PostgreSQL
 	$(own_target)
 	cargo build --workspace --bins --tests
 	cargo run --quiet -p e2e --bin with-postgres -- cargo nextest run --workspace
+	cargo test --quiet --doc -p plugin-sdk --features testing
 	@if grep -rqE --include='*.rs' '^ *//[/!] ```' $(CRATES); then cargo test --doc --workspace; fi
 
 lint: ## Formatting, clippy, and the licences and sources of dependencies

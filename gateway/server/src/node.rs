@@ -236,6 +236,7 @@ impl Node {
             sealer: Arc::clone(&core.sealer),
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
+            operation_timeout: Duration::from_millis(settings.connectors.operation_timeout_ms),
             public_url: settings.public.url.clone(),
         });
         workers.push(start_recovery(&orders, &stopped));

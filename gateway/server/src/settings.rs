@@ -86,6 +86,7 @@ pub struct PublicSettings {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectorSettings {
+    pub operation_timeout_ms: u64,
     #[serde(deserialize_with = "list")]
     pub allow_networks: Vec<IpNet>,
 }
@@ -256,6 +257,7 @@ impl Settings {
                 "rules.merchant_calls_in_flight",
                 u64::from(self.rules.merchant_calls_in_flight),
             ),
+            ("connectors.operation_timeout_ms", self.connectors.operation_timeout_ms),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),

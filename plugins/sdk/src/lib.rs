@@ -36,3 +36,8 @@ pub use reason::{Reason, UnknownReason};
 pub use sandbox::{Sandbox, SandboxAnswer, SandboxNotification, SandboxRequest};
 pub use secret::Secret;
 pub use settlement::{Settlement, SettlementError, SettlementPeriod, SettlementRow};
+
+/// The guide for authors of plugins; its connector is compiled and run.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../../docs/plugins.md")]
+struct Guide;

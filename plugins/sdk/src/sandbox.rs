@@ -22,6 +22,12 @@ pub trait Sandbox: Send {
     /// When [`due`](Self::due) has something to do next.
     fn next_due(&self) -> Option<DateTime<Utc>>;
 
+    /// The config of a connection that works with this simulator at `base_url`, for demos and tests; and where the network
+    /// is to send its notifications about it.
+    fn connect(&mut self, _base_url: &str, _notify_url: &str) -> Option<serde_json::Value> {
+        None
+    }
+
     /// What a person who opens the simulator sees first: `(label, path)` of its own pages.
     fn pages(&self) -> Vec<(String, String)> {
         Vec::new()

@@ -22,6 +22,7 @@ async fn demo(folder: &std::path::Path, ports: (u16, u16)) -> Demo {
         .arg("demo")
         .arg("--folder")
         .arg(folder)
+        .args(["--sandbox", "127.0.0.1:0"])
         .env_clear()
         .env("TOLLGATE_PUBLIC__LISTEN", format!("127.0.0.1:{}", ports.0))
         .env("TOLLGATE_ADMIN__LISTEN", format!("127.0.0.1:{}", ports.1))

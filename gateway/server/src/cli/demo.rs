@@ -1,5 +1,6 @@
 //! `tollgate demo`: a whole gateway from nothing.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ use url::Url;
 
 use super::terminal::{self, Request};
 use super::{Failure, environment, inspector, say, serve};
+use crate::access::api_keys::ApiKeys;
 use crate::access::sealing;
 use crate::node::{Core, Extras, Node};
 use crate::rulebook::Script;
+use crate::sandbox;
 use crate::settings::Settings;
 use crate::telemetry;
-use crate::tenancy::{ConnectionDraft, EndpointDraft};
+use crate::tenancy::{ConnectionDraft, ConnectionPatch, EndpointDraft};
 
 const MERCHANT: &str = "demo";
 const CONNECTION: &str = "terminal";
@@ -33,6 +36,9 @@ pub struct Arguments {
     /// Where the demo keeps its database and its secrets
     #[arg(long, default_value = "tollgate-demo")]
     folder: PathBuf,
+    /// Where the networks are played
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    sandbox: String,
 }
 
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -44,6 +50,15 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     let core = Core::open(&settings, None).await?;
     let merchant = provision(&core, &settings).await?;
     tracing::debug!(%merchant, "the demo merchant is there");
+    let networks = sandbox::Host::new(&core.plugins);
+    let played = sandbox::start(std::sync::Arc::clone(&networks), &arguments.sandbox).map_err(|error| {
+        format!(
+            "sandbox at {}: {error}; choose another place with --sandbox",
+            arguments.sandbox
+        )
+    })?;
+    connect(&core, merchant, &settings, &networks, &played).await?;
+    let key = api_key(&core, merchant, &folder).await?;
     let extras = Extras {
         admin_routes: Some(inspector::configure),
         ..Extras::default()
@@ -54,8 +69,10 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         folder.display()
     ));
     play(&node).await?;
-    tell(&node, &folder);
-    serve::serve(node).await
+    tell(&node, &folder, played.address, &key);
+    serve::serve(node).await?;
+    played.stop().await;
+    Ok(())
 }
 
 /// The defaults, a database and secrets of the demo's own, and webhooks to this machine.
@@ -76,6 +93,10 @@ fn settings(folder: &Path) -> Result<Settings, Failure> {
             "TOLLGATE_WEBHOOKS__ALLOW_NETWORKS".to_owned(),
             "127.0.0.0/8,::1/128".to_owned(),
         ),
+        (
+            "TOLLGATE_CONNECTORS__ALLOW_NETWORKS".to_owned(),
+            "127.0.0.0/8,::1/128".to_owned(),
+        ),
         ("TOLLGATE_LOG__FILTER".to_owned(), "warn".to_owned()),
     ];
     // Ports and log may be chosen; the demo's own secrets and database may not.
@@ -94,19 +115,24 @@ fn settings(folder: &Path) -> Result<Settings, Failure> {
 
 /// A random secret that stays the same from start to start.
 fn secret_file(path: &Path) -> Result<SecretString, Failure> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
     if let Ok(secret) = std::fs::read_to_string(path) {
         return Ok(secret.trim().into());
     }
     let secret = sealing::generate_master_key()?;
+    keep_secret(path, &secret)?;
+    Ok(secret)
+}
+
+/// For its owner alone to read.
+fn keep_secret(path: &Path, secret: &SecretString) -> Result<(), Failure> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(secret.expose_secret().as_bytes())?;
-    Ok(secret)
+    Ok(file.write_all(secret.expose_secret().as_bytes())?)
 }
 
 async fn provision(core: &Core, settings: &Settings) -> Result<MerchantId, Failure> {
@@ -145,6 +171,52 @@ async fn provision(core: &Core, settings: &Settings) -> Result<MerchantId, Failu
     Ok(merchant.id)
 }
 
+/// A connection to each network that is played here. The simulators start anew each time, so their configs do, too.
+async fn connect(
+    core: &Core,
+    merchant: MerchantId,
+    settings: &Settings,
+    networks: &sandbox::Host,
+    played: &sandbox::Running,
+) -> Result<(), Failure> {
+    let public = &settings.public.listen;
+    let notify_url = |plugin: &str| format!("http://{public}/in/{MERCHANT}/{plugin}");
+    for (plugin, config) in networks.connect(&format!("http://{}", played.address), notify_url) {
+        match core.store.connection_by_slug(merchant, plugin).await {
+            Ok(connection) => {
+                let patch = ConnectionPatch {
+                    config: Some(config),
+                    ..ConnectionPatch::default()
+                };
+                core.onboarding.change_connection(merchant, &connection, patch).await?;
+            }
+            Err(StoreError::NotFound(_)) => {
+                let draft = ConnectionDraft {
+                    slug: plugin.to_owned(),
+                    plugin: plugin.to_owned(),
+                    config,
+                    basic: None,
+                };
+                core.onboarding.create_connection(merchant, draft).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A key for /v1, kept in the demo's folder as a merchant's system would keep it.
+async fn api_key(core: &Core, merchant: MerchantId, folder: &Path) -> Result<PathBuf, Failure> {
+    let path = folder.join("api-key");
+    if !path.exists() {
+        let keys = ApiKeys::new(core.store.clone(), core.clock.clone());
+        let all = vec!["*".to_owned()];
+        let (_, text) = keys.create(merchant, "The demo's shop".to_owned(), all, None).await?;
+        keep_secret(&path, &text)?;
+    }
+    Ok(path)
+}
+
 /// One check and one pay through the front door.
 async fn play(node: &Node) -> Result<(), Failure> {
     let request = Request {
@@ -174,7 +246,8 @@ async fn play(node: &Node) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tell(node: &Node, folder: &Path) {
+fn tell(node: &Node, folder: &Path, networks: SocketAddr, key: &Path) {
+    let key = key.display();
     let (public, admin) = (node.public, node.admin);
     let token = folder.join("admin-token");
     let token = token.display();
@@ -188,6 +261,8 @@ What to try next
   An unknown account      {program} terminal check --url http://{public} --merchant demo --account 1 --sum 1.00
   The same with curl      curl 'http://{public}/in/demo/terminal?command=check&txn_id=1234567&account=9123456789&sum=10.45&ccy=RUB'
   The ledger              curl -H \"Authorization: Bearer $(cat {token})\" http://{admin}/admin/v1/merchants/demo/payments
+  The networks, played    http://{networks}/
+  A payment by card       curl -H \"Authorization: Bearer $(cat {key})\" -H 'Idempotency-Key: 1' -d '{{\"amount\":{{\"amount\":\"9.00\",\"currency\":\"RUB\"}},\"method\":{{\"type\":\"hosted_page\"}},\"connection\":\"payin\"}}' http://{public}/v1/payments
   Metrics                 curl http://{admin}/metrics
   Stop                    Ctrl-C
 "

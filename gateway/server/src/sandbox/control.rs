@@ -1,7 +1,7 @@
 //! What a person or a test tells the host: its pages and its controls, under `/sandbox`.
 
 use actix_web::web::{Data, Json, ServiceConfig};
-use actix_web::{HttpResponse, delete, get, post};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::Duration;
 use plugin_sdk::Clock;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(index)
         .service(clock)
         .service(advance)
+        .service(connect)
         .service(order_faults)
         .service(clear_faults)
         .service(notifications);
@@ -59,6 +60,22 @@ async fn advance(host: Data<Host>, body: Json<Advance>) -> HttpResponse {
     host.clock
         .advance(Duration::seconds(body.seconds.clamp(0, ADVANCE_S_MAX)));
     HttpResponse::Ok().json(json!({ "now": host.clock.now() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Connect {
+    /// Where notifications go: the gateway's `/in/{merchant}`; the plugin's name follows it.
+    notify: String,
+}
+
+/// The configs of connections that work here, by plugin; and from now on the networks notify them.
+#[post("/sandbox/connect")]
+async fn connect(host: Data<Host>, request: HttpRequest, body: Json<Connect>) -> HttpResponse {
+    let base_url = format!("http://{}", request.connection_info().host());
+    let notify = body.notify.trim_end_matches('/');
+    let configs = host.connect(&base_url, |plugin| format!("{notify}/{plugin}"));
+    HttpResponse::Ok().json(configs.into_iter().collect::<std::collections::BTreeMap<_, _>>())
 }
 
 #[post("/sandbox/faults")]

@@ -50,6 +50,20 @@ impl Host {
         })
     }
 
+    /// For each network that can be demonstrated: its plugin, and the config of a connection to it. `notify_url` makes the
+    /// address of a connection from its plugin's name, which is its own name, too.
+    pub fn connect(
+        &self,
+        base_url: &str,
+        notify_url: impl Fn(&str) -> String,
+    ) -> Vec<(&'static str, serde_json::Value)> {
+        let connect = |network: &Network| {
+            let config = network.lock().connect(base_url, &notify_url(network.name));
+            config.map(|config| (network.name, config))
+        };
+        self.networks.iter().filter_map(connect).collect()
+    }
+
     fn network_of(&self, path: &str) -> Option<&Network> {
         self.networks.iter().find(|network| network.lock().serves(path))
     }

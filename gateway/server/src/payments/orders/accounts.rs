@@ -9,7 +9,7 @@ use plugin_sdk::connector::{
 };
 use plugin_sdk::{Money, OperationId};
 
-use super::{OrderError, Orders, RecipientRequest, in_time};
+use super::{OrderError, Orders, RecipientRequest};
 use crate::edge::upstream::UpstreamClient;
 use crate::tenancy::{BoundConnection, BoundTenant};
 
@@ -34,7 +34,7 @@ impl Orders {
 
     pub async fn balances(&self, tenant: &BoundTenant, connection: &str) -> Result<Vec<Balance>, OrderError> {
         let (outbound, client) = self.to(tenant, connection)?;
-        Ok(in_time(outbound.balances(&self.context(&client))).await?)
+        Ok(self.in_time(outbound.balances(&self.context(&client))).await?)
     }
 
     pub async fn history(
@@ -44,7 +44,7 @@ impl Orders {
         query: &HistoryQuery,
     ) -> Result<HistoryPage, OrderError> {
         let (outbound, client) = self.to(tenant, connection)?;
-        Ok(in_time(outbound.history(&self.context(&client), query)).await?)
+        Ok(self.in_time(outbound.history(&self.context(&client), query)).await?)
     }
 
     pub async fn statistics(
@@ -55,7 +55,9 @@ impl Orders {
         until: DateTime<Utc>,
     ) -> Result<Statistics, OrderError> {
         let (outbound, client) = self.to(tenant, connection)?;
-        Ok(in_time(outbound.statistics(&self.context(&client), from, until)).await?)
+        Ok(self
+            .in_time(outbound.statistics(&self.context(&client), from, until))
+            .await?)
     }
 
     pub async fn network_receipt(
@@ -65,7 +67,9 @@ impl Orders {
         network_id: &str,
     ) -> Result<Document, OrderError> {
         let (outbound, client) = self.to(tenant, connection)?;
-        Ok(in_time(outbound.receipt(&self.context(&client), network_id)).await?)
+        Ok(self
+            .in_time(outbound.receipt(&self.context(&client), network_id))
+            .await?)
     }
 
     pub async fn quote(
@@ -81,13 +85,15 @@ impl Orders {
             _ => None,
         };
         let target = recipient.for_connector(token)?;
-        Ok(in_time(outbound.quote(&self.context(&client), &target, amount)).await?)
+        Ok(self
+            .in_time(outbound.quote(&self.context(&client), &target, amount))
+            .await?)
     }
 
     pub async fn cards(&self, tenant: &BoundTenant, connection: &str) -> Result<Vec<VirtualCard>, OrderError> {
         let (outbound, client) = self.to(tenant, connection)?;
         let issuer = outbound.cards().ok_or_else(no_cards)?;
-        Ok(in_time(issuer.cards(&self.context(&client))).await?)
+        Ok(self.in_time(issuer.cards(&self.context(&client))).await?)
     }
 
     pub async fn issue_card(
@@ -104,7 +110,7 @@ impl Orders {
             product,
             alias,
         };
-        Ok(in_time(issuer.issue(&self.context(&client), &order)).await?)
+        Ok(self.in_time(issuer.issue(&self.context(&client), &order)).await?)
     }
 
     /// Never stored and never logged: it goes to who asked, once.
@@ -117,7 +123,9 @@ impl Orders {
         let (outbound, client) = self.to(tenant, connection)?;
         let issuer = outbound.cards().ok_or_else(no_cards)?;
         let step = self.step_for_card().await?;
-        Ok(in_time(issuer.requisites(&self.context(&client), card, &step)).await?)
+        Ok(self
+            .in_time(issuer.requisites(&self.context(&client), card, &step))
+            .await?)
     }
 
     pub async fn set_card_blocked(
@@ -135,7 +143,7 @@ impl Orders {
         } else {
             issuer.unblock(&context, card)
         };
-        Ok(in_time(done).await?)
+        Ok(self.in_time(done).await?)
     }
 
     pub async fn rename_card(
@@ -147,7 +155,7 @@ impl Orders {
     ) -> Result<(), OrderError> {
         let (outbound, client) = self.to(tenant, connection)?;
         let issuer = outbound.cards().ok_or_else(no_cards)?;
-        Ok(in_time(issuer.rename(&self.context(&client), card, alias)).await?)
+        Ok(self.in_time(issuer.rename(&self.context(&client), card, alias)).await?)
     }
 
     async fn step_for_card(&self) -> Result<Step, OrderError> {

@@ -1,4 +1,4 @@
-//! A new payment, or a payout: which connections, the intent, and one try after the other.
+//! A new payment, or a payout: which connections, the and one try after the other.
 
 use std::sync::Arc;
 
@@ -8,16 +8,14 @@ use plugin_sdk::connector::{
 };
 use plugin_sdk::{ConnectionId, Money, PaymentId, PaymentKey, Secret};
 use store::{
-    IdempotencyKey, KeyAnswer, NewOrder, NewPayment, OperationStatus, OrderDirection, OrderOperation, OrderState,
-    OrderWritten, PaymentStatus,
+    IdempotencyKey, KeyAnswer, NewOrder, NewPayment, OrderDirection, OrderOperation, OrderState, OrderWritten,
+    PaymentStatus,
 };
 
 use super::progress::{self, Details, RouteStep};
 use super::request::{self, NewPaymentRequest, NewPayoutRequest};
 use super::settle::{Settled, Settling};
-use super::{
-    Answer, OPERATION_TIMEOUT, OrderError, Orders, RequestKey, claim, in_time, intent, payment_ref, step_of, view,
-};
+use super::{Answer, OrderError, Orders, RequestKey, payment_ref, step_of, view};
 use crate::payments::decision::{Routed, Routing};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
@@ -181,7 +179,7 @@ impl Orders {
         let stored = decision.as_ref().map(|decision| decision.id);
         let shadowed = routed.and_then(|routed| self.rules.shadowed_route(tenant, stored, &routed));
         let (now, numbers) = (self.now(), self.parts.store.numbers());
-        let mut operation = intent(plan.kind, first, numbers.next().await?, plan.amount, now);
+        let mut operation = self.intent(plan.kind, first, numbers.next().await?, plan.amount);
         operation.rule_revision = revision;
         let new = NewOrder {
             payment: new_payment(tenant, first, &plan, payment, numbers.next().await?, now),
@@ -202,7 +200,7 @@ impl Orders {
         };
         let claimed = key.map(|key| store::KeyClaim {
             payment: Some(payment),
-            ..claim(tenant.merchant.id, key, now)
+            ..self.claim(tenant.merchant.id, key)
         });
         if let OrderWritten::Known(known) = self.parts.store.create_order(new, claimed).await? {
             return self.repeated(tenant, key, known).await;
@@ -238,7 +236,7 @@ impl Orders {
                 return self.write(tenant, payment, key, CREATED, change).await;
             };
             let number = self.parts.store.numbers().next().await?;
-            let retry = intent(operation.kind, next, number, operation.amount, self.now());
+            let retry = self.intent(operation.kind, next, number, operation.amount);
             let change = |settling: &mut Settling| {
                 settling.fail_over(operation.id, error, retry.clone(), &next.row.slug);
                 if settling.position(retry.id).is_some() {
@@ -298,7 +296,7 @@ impl Orders {
                     splits: request::splits(&request.splits),
                     options: request.options.clone(),
                 };
-                in_time(outbound.create(&context, &order)).await
+                self.in_time(outbound.create(&context, &order)).await
             }
             Ask::Payout {
                 request,
@@ -319,7 +317,7 @@ impl Orders {
                     splits: request::splits(&request.splits),
                     options: request.options.clone(),
                 };
-                in_time(outbound.payout(&context, &order)).await
+                self.in_time(outbound.payout(&context, &order)).await
             }
         }
     }
@@ -435,7 +433,7 @@ impl Orders {
         work: impl AsyncFnOnce() -> Result<(u16, serde_json::Value), OrderError>,
     ) -> Result<Answer, OrderError> {
         let merchant = tenant.merchant.id;
-        if let Some(known) = self.parts.store.claim_key(claim(merchant, key, self.now())).await? {
+        if let Some(known) = self.parts.store.claim_key(self.claim(merchant, key)).await? {
             return self.repeated(tenant, Some(key), known).await;
         }
         let (status, body) = match work().await {
@@ -563,11 +561,4 @@ fn new_payment(
         received_at: now,
         created_at: now,
     }
-}
-
-/// An intent whose node died before its lease was over is nobody's.
-#[must_use]
-pub fn is_abandoned(operation: &OrderOperation, now: DateTime<Utc>) -> bool {
-    let timeout = chrono::Duration::from_std(OPERATION_TIMEOUT).unwrap_or_default();
-    operation.status == OperationStatus::Pending && now - operation.created_at >= timeout
 }

@@ -23,14 +23,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use plugin_sdk::connector::{
-    ConnectorError, Context, IssuedToken, KnownStep, NetworkFault, PaymentRef, StatusQuestion, Step,
+    ConnectorError, Context, IssuedToken, KnownStep, NetworkFault, PaymentRef, StatusQuestion, Step, StepKind,
 };
-use plugin_sdk::{Clock, EventId, MerchantId, OperationId, PaymentId, TokenId};
+use plugin_sdk::{Clock, EventId, MerchantId, Money, OperationId, PaymentId, TokenId};
 use secrecy::SecretString;
 use serde_json::Value;
 use store::{
-    KeyAnswer, KeyClaim, LogWriter, NewEvent, NewPaymentToken, OrderChange, OrderOperation, OrderState, OrderWritten,
-    Store,
+    KeyAnswer, KeyClaim, LogWriter, NewEvent, NewPaymentToken, OperationStatus, OrderChange, OrderOperation,
+    OrderState, OrderWritten, Store,
 };
 use tokio::sync::Notify;
 
@@ -51,8 +51,6 @@ pub use request::{
 };
 use settle::{Settled, Settling};
 
-/// How long one operation may take, whatever its connector does. Longer than any of its requests.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(75);
 /// A change that was overtaken by another is made again this often.
 const OVERTAKEN_MAX: u32 = 8;
 
@@ -78,6 +76,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Wakes who sends webhooks when there is a new one.
     pub new_deliveries: Arc<Notify>,
+    /// How long one operation may take, whatever its connector does.
+    pub operation_timeout: Duration,
     /// Where networks reach our public listener; without it they cannot be told where to notify us.
     pub public_url: Option<String>,
 }
@@ -125,6 +125,60 @@ impl Orders {
 
     fn now(&self) -> DateTime<Utc> {
         self.parts.clock.now()
+    }
+
+    /// When an operation that starts now is given up.
+    fn deadline(&self) -> DateTime<Utc> {
+        self.now() + chrono::Duration::from_std(self.parts.operation_timeout).unwrap_or_default()
+    }
+
+    /// An operation that the network does not know may still be on its way to it for so long.
+    fn on_its_way(&self) -> chrono::Duration {
+        chrono::Duration::from_std(self.parts.operation_timeout * 6 / 5).unwrap_or_default()
+    }
+
+    /// Whatever a connector does, its operation ends in time; what became of it is then not known.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, ConnectorError>>) -> Result<T, ConnectorError> {
+        let timeout = self.parts.operation_timeout;
+        match tokio::time::timeout(timeout, work).await {
+            Ok(done) => done,
+            Err(_) => {
+                let message = format!("the network did not answer within {} s", timeout.as_secs());
+                Err(ConnectorError::Uncertain(NetworkFault::new(message)))
+            }
+        }
+    }
+
+    fn claim(&self, merchant: MerchantId, key: &RequestKey) -> KeyClaim {
+        KeyClaim {
+            merchant,
+            key: key.key.clone(),
+            request_hash: key.hash.clone(),
+            payment: None,
+            operation: None,
+            lease_until: self.deadline(),
+            now: self.now(),
+        }
+    }
+
+    /// A new operation's row, due to be looked after should this node not live to see its end.
+    fn intent(&self, kind: StepKind, connection: &BoundConnection, number: i64, amount: Money) -> OrderOperation {
+        let now = self.now();
+        OrderOperation {
+            id: OperationId::generate(),
+            kind,
+            status: OperationStatus::Pending,
+            connection_id: connection.row.id,
+            number,
+            amount,
+            network_id: None,
+            fault: None,
+            rule_revision: None,
+            tries: 0,
+            check_at: Some(self.deadline()),
+            created_at: now,
+            updated_at: now,
+        }
     }
 
     /// The connection that has this id, if the merchant still has it.
@@ -177,7 +231,7 @@ impl Orders {
         for _ in 0..OVERTAKEN_MAX {
             let before = self.parts.store.order(tenant.merchant.id, payment).await?;
             let known = before.operations.clone();
-            let mut settling = Settling::of(before, self.now())?;
+            let mut settling = Settling::of(before, self.now(), self.on_its_way())?;
             let settled = change(&mut settling)?;
             let after = settling.done();
             let answer = key.map(|key| KeyAnswer {
@@ -255,18 +309,6 @@ fn changed_operations(before: &[OrderOperation], after: &[OrderOperation]) -> Ve
     changed.cloned().collect()
 }
 
-fn claim(merchant: MerchantId, key: &RequestKey, now: DateTime<Utc>) -> KeyClaim {
-    KeyClaim {
-        merchant,
-        key: key.key.clone(),
-        request_hash: key.hash.clone(),
-        payment: None,
-        operation: None,
-        lease_until: now + OPERATION_TIMEOUT,
-        now,
-    }
-}
-
 /// What a connector needs to know of a payment.
 fn payment_ref(state: &OrderState) -> Result<PaymentRef, OrderError> {
     let order = &state.order;
@@ -311,40 +353,4 @@ fn status_question(state: &OrderState) -> Result<StatusQuestion, OrderError> {
             })
             .collect(),
     })
-}
-
-/// Whatever a connector does, its operation ends in time; what became of it is then not known.
-async fn in_time<T>(work: impl Future<Output = Result<T, ConnectorError>>) -> Result<T, ConnectorError> {
-    match tokio::time::timeout(OPERATION_TIMEOUT, work).await {
-        Ok(done) => done,
-        Err(_) => Err(ConnectorError::Uncertain(NetworkFault::new(format!(
-            "the network did not answer within {} s",
-            OPERATION_TIMEOUT.as_secs()
-        )))),
-    }
-}
-
-/// A new operation's row, due to be looked after should this node not live to see its end.
-fn intent(
-    kind: plugin_sdk::connector::StepKind,
-    connection: &BoundConnection,
-    number: i64,
-    amount: plugin_sdk::Money,
-    now: DateTime<Utc>,
-) -> OrderOperation {
-    OrderOperation {
-        id: OperationId::generate(),
-        kind,
-        status: store::OperationStatus::Pending,
-        connection_id: connection.row.id,
-        number,
-        amount,
-        network_id: None,
-        fault: None,
-        rule_revision: None,
-        tries: 0,
-        check_at: Some(now + chrono::Duration::from_std(OPERATION_TIMEOUT).unwrap_or_default()),
-        created_at: now,
-        updated_at: now,
-    }
 }

@@ -12,8 +12,6 @@ use crate::payments::machine::{self, Amounts, Fact};
 
 /// When a network is asked what became of an operation, in seconds after the time before; the last one repeats.
 const CHECK_AFTER_S: [i64; 11] = [2, 5, 15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600];
-/// An operation that the network does not know may still be on its way to it for so long.
-const ON_ITS_WAY: Duration = Duration::seconds(90);
 
 /// What one word of a network changed.
 #[derive(Default)]
@@ -37,14 +35,17 @@ pub struct Settling {
     pub state: OrderState,
     pub progress: Progress,
     now: DateTime<Utc>,
+    /// What the network does not know may still be on its way to it for so long.
+    on_its_way: Duration,
 }
 
 impl Settling {
-    pub fn of(state: OrderState, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    pub fn of(state: OrderState, now: DateTime<Utc>, on_its_way: Duration) -> Result<Self, StoreError> {
         Ok(Self {
             progress: progress::read(&state.order.progress)?,
             state,
             now,
+            on_its_way,
         })
     }
 
@@ -381,7 +382,7 @@ impl Settling {
         let Some(operation) = self.state.operations.get(at) else {
             return Settled::default();
         };
-        if operation.status.is_final() || self.now - operation.created_at < ON_ITS_WAY {
+        if operation.status.is_final() || self.now - operation.created_at < self.on_its_way {
             return Settled::default();
         }
         self.failed(at, "not_found", &NetworkFault::new("the network has never seen it"))

@@ -11,6 +11,8 @@ use store::{OperationStatus, Order, OrderDirection, OrderOperation, OrderState, 
 
 use super::settle::{Settled, Settling};
 
+const ON_ITS_WAY: Duration = Duration::seconds(90);
+
 fn rub(minor: i64) -> Money {
     Money::from_minor(minor, Currency::RUB)
 }
@@ -86,11 +88,11 @@ fn fresh() -> OrderState {
 }
 
 fn settling() -> Settling {
-    Settling::of(fresh(), start()).unwrap()
+    Settling::of(fresh(), start(), ON_ITS_WAY).unwrap()
 }
 
 fn later(state: OrderState, by: Duration) -> Settling {
-    Settling::of(state, start() + by).unwrap()
+    Settling::of(state, start() + by, ON_ITS_WAY).unwrap()
 }
 
 fn create(state: State) -> Report {

@@ -4,14 +4,12 @@ use plugin_sdk::connector::{
     Capability, CaptureOrder, ConnectorError, FinishOrder, NetworkFault, Report, ReturnOrder, StepKind,
 };
 use plugin_sdk::{Money, PaymentId};
-use store::{KeyClaim, OrderChange, OrderOperation, OrderState, OrderWritten, PaymentStatus};
+use store::{KeyClaim, OperationStatus, OrderChange, OrderOperation, OrderState, OrderWritten, PaymentStatus};
 
 use super::create::settle;
 use super::request::{self, CaptureRequest, ReturnRequest};
 use super::settle::{Settled, Settling};
-use super::{
-    Answer, OVERTAKEN_MAX, OrderError, Orders, RequestKey, claim, in_time, intent, payment_ref, step_of, view,
-};
+use super::{Answer, OVERTAKEN_MAX, OrderError, Orders, RequestKey, payment_ref, step_of, view};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
 const OK: u16 = 200;
@@ -101,11 +99,11 @@ impl Orders {
             let mut state = self.parts.store.order(tenant.merchant.id, payment).await?;
             let connection = Self::connection_of(tenant, &state)?;
             let amount = allowed(&state, connection, work)?;
-            let operation = intent(work.kind(), connection, number, amount, self.now());
+            let operation = self.intent(work.kind(), connection, number, amount);
             let claimed = key.map(|key| KeyClaim {
                 payment: Some(payment),
                 operation: Some(operation.id),
-                ..claim(tenant.merchant.id, key, self.now())
+                ..self.claim(tenant.merchant.id, key)
             });
             state.order.updated_at = self.now();
             let change = OrderChange {
@@ -158,10 +156,10 @@ impl Orders {
                     amount: operation.amount,
                     receipt: request.receipt.clone(),
                 };
-                in_time(outbound.capture(&context, &order)).await
+                self.in_time(outbound.capture(&context, &order)).await
             }
-            Work::Reverse(request) => in_time(outbound.reverse(&context, &giving_back(request))).await,
-            Work::Refund(request) => in_time(outbound.refund(&context, &giving_back(request))).await,
+            Work::Reverse(request) => self.in_time(outbound.reverse(&context, &giving_back(request))).await,
+            Work::Refund(request) => self.in_time(outbound.refund(&context, &giving_back(request))).await,
         }
     }
 
@@ -208,7 +206,7 @@ impl Orders {
             payment: reference.map_err(|error| ConnectorError::invalid(error.to_string()))?,
             posted,
         };
-        let result = in_time(outbound.finish(&self.context(&client), &order)).await;
+        let result = self.in_time(outbound.finish(&self.context(&client), &order)).await;
         // The payment itself is at the network already: an attempt to go on that never got there leaves it as it was.
         result.map_err(|error| match error {
             ConnectorError::Unavailable(fault) => ConnectorError::Uncertain(fault),
@@ -221,6 +219,7 @@ impl Orders {
         let state = self.parts.store.order(tenant.merchant.id, payment).await?;
         let connection = Self::connection_of(tenant, &state)?;
         let reports = self.ask_status(connection, &state).await;
+        let timeout = chrono::Duration::from_std(self.parts.operation_timeout).unwrap_or_default();
         self.write(tenant, payment, None, OK, |settling| {
             let mut settled = Settled::default();
             match &reports {
@@ -231,7 +230,7 @@ impl Orders {
                 }
                 Err(error) => tracing::info!(%payment, %error, "the network did not say what became of a payment"),
             }
-            abandoned_becomes_doubt(settling, self.now(), &mut settled);
+            abandoned_becomes_doubt(settling, self.now() - timeout, &mut settled);
             // What is still open is asked again, a little later each time.
             let open: Vec<_> = (settling.state.operations.iter())
                 .filter(|operation| !operation.status.is_final() && operation.check_at.is_some())
@@ -256,14 +255,14 @@ impl Orders {
         let client = self.client(connection, Some(state.order.payment.id))?;
         let question = super::status_question(state);
         let question = question.map_err(|error| ConnectorError::invalid(error.to_string()))?;
-        in_time(outbound.status(&self.context(&client), &question)).await
+        self.in_time(outbound.status(&self.context(&client), &question)).await
     }
 }
 
-/// An intent of a node that died: the network may have heard of it.
-fn abandoned_becomes_doubt(settling: &mut Settling, now: chrono::DateTime<chrono::Utc>, settled: &mut Settled) {
+/// An intent from before `until` whose node died: the network may have heard of it.
+fn abandoned_becomes_doubt(settling: &mut Settling, until: chrono::DateTime<chrono::Utc>, settled: &mut Settled) {
     let abandoned: Vec<_> = (settling.state.operations.iter().enumerate())
-        .filter(|(_, operation)| super::create::is_abandoned(operation, now))
+        .filter(|(_, operation)| operation.status == OperationStatus::Pending && operation.created_at <= until)
         .map(|(at, _)| at)
         .collect();
     let fault = NetworkFault::new("the gateway stopped before the network's answer was stored");

@@ -5,7 +5,7 @@ use plugin_sdk::{Secret, TokenId};
 use secrecy::ExposeSecret;
 use store::PaymentToken;
 
-use super::{OrderError, Orders, in_time, token_place};
+use super::{OrderError, Orders, token_place};
 use crate::tenancy::BoundTenant;
 
 impl Orders {
@@ -31,7 +31,9 @@ impl Orders {
         {
             let client = self.client(connection, None)?;
             let context = self.context(&client);
-            let deleted = in_time(outbound.delete_token(&context, &secret, token.customer.as_deref())).await;
+            let deleted = self
+                .in_time(outbound.delete_token(&context, &secret, token.customer.as_deref()))
+                .await;
             match deleted {
                 Ok(()) | Err(ConnectorError::Declined(_) | ConnectorError::Invalid(_)) => {}
                 Err(error) => return Err(error.into()),
