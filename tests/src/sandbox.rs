@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
 
 use crate::gateway::binary;
 use crate::{Admin, AdminAnswer};
@@ -164,6 +165,19 @@ impl Shop {
         let answer = request.send().await.unwrap();
         let repeated = answer.headers().contains_key("idempotency-replayed");
         (repeated, crate::admin::read(answer).await)
+    }
+
+    /// A request whose answer nobody waits for.
+    #[must_use]
+    pub fn in_background(&self, method: &str, path: &str, key: &str, body: &Value) -> JoinHandle<()> {
+        let request = (self.client)
+            .request(method.parse().unwrap(), format!("{}{path}", self.base))
+            .bearer_auth(&self.key)
+            .header("idempotency-key", key)
+            .json(body);
+        tokio::spawn(async move {
+            let _ = request.send().await;
+        })
     }
 
     pub async fn get(&self, path: &str) -> Value {

@@ -14,6 +14,7 @@ mod kills;
 mod ledger;
 mod lists;
 mod neighbours;
+mod order_faults;
 mod orders;
 mod outage;
 mod outage_signs;

@@ -19,6 +19,10 @@ pub struct Market {
 
 impl Market {
     pub async fn open(backend: Backend) -> Self {
+        Self::open_with(backend, &[]).await
+    }
+
+    pub async fn open_with(backend: Backend, further: &[(&str, &str)]) -> Self {
         let database = TestDatabase::new(backend).await;
         let sandbox = Sandbox::start().await;
         let public = SocketAddr::from(([127, 0, 0, 1], ports::free()));
@@ -27,7 +31,8 @@ impl Market {
             ("TOLLGATE_PUBLIC__URL", format!("http://{public}")),
             ("TOLLGATE_CONNECTORS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
         ];
-        let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
+        let settings: Vec<_> = settings.chain(further.iter().copied()).collect();
         let gateway = Gateway::start_with(&database, &settings).await;
         let admin = gateway.admin();
         admin
