@@ -22,6 +22,7 @@ mod m20261122_000012_shadows;
 mod m20261122_000013_canaries;
 mod m20261122_000014_rule_secrets;
 mod m20261122_000016_orders;
+mod m20261122_000017_identities;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_canaries::Migration),
             Box::new(m20261122_000014_rule_secrets::Migration),
             Box::new(m20261122_000016_orders::Migration),
+            Box::new(m20261122_000017_identities::Migration),
         ]
     }
 }

@@ -226,6 +226,7 @@ impl Node {
                 Outbound::new(settings.connectors.allow_networks.clone())?,
                 log.clone(),
                 Arc::clone(&core.clock),
+                Arc::clone(&core.sealer),
             ),
             engine: core.engine.clone(),
             hosts: hosts.clone(),

@@ -54,6 +54,12 @@ pub struct Connection {
     pub basic_login: Option<String>,
     /// Argon2id, PHC format.
     pub basic_password_hash: Option<String>,
+    /// Client certificate with its key, sealed by whoever stores it.
+    pub identity_sealed: Option<String>,
+    /// What of the certificate may be shown.
+    pub identity: Option<Value>,
+    /// Roots in PEM that are believed beside the system's.
+    pub roots: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -87,6 +93,9 @@ pub struct ConnectionChange {
     pub status: Option<ConnectionStatus>,
     pub config: Option<Value>,
     pub basic: Option<Option<(String, String)>>,
+    /// Client certificate, sealed, and what of it may be shown; `Some(None)` takes it away.
+    pub identity: Option<Option<(String, Value)>>,
+    pub roots: Option<Option<String>>,
 }
 
 /// Everything that a node needs to serve one merchant.
@@ -235,6 +244,9 @@ impl Store {
             config: Set(new.config),
             basic_login: Set(login),
             basic_password_hash: Set(hash),
+            identity_sealed: Set(None),
+            identity: Set(None),
+            roots: Set(None),
             created_at: Set(deleted.as_ref().map_or(now, |row| row.created_at)),
             updated_at: Set(now),
         };
@@ -287,6 +299,14 @@ impl Store {
             let (login, hash) = basic.unzip();
             row.basic_login = Set(login);
             row.basic_password_hash = Set(hash);
+        }
+        if let Some(identity) = change.identity {
+            let (sealed, shown) = identity.unzip();
+            row.identity_sealed = Set(sealed);
+            row.identity = Set(shown);
+        }
+        if let Some(roots) = change.roots {
+            row.roots = Set(roots);
         }
         row.updated_at = Set(now);
         let row = row.update(&transaction).await?;
@@ -452,6 +472,9 @@ impl Connection {
             config: row.config,
             basic_login: row.basic_login,
             basic_password_hash: row.basic_password_hash,
+            identity_sealed: row.identity_sealed,
+            identity: row.identity,
+            roots: row.roots,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod guard;
+pub mod identity;
 pub mod outbound;
 pub mod peer;
 pub mod recorder;

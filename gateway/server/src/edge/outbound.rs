@@ -50,13 +50,22 @@ pub struct Outbound {
 impl Outbound {
     pub fn new(allow_networks: Vec<IpNet>) -> Result<Self, OutboundError> {
         let allowed = AllowedNetworks(allow_networks.into());
-        let client = guarded_client(&allowed)?;
+        let client = guarded_builder(&allowed).build();
+        let client = client.map_err(|error| OutboundError::Transport(cause(&error)))?;
         Ok(Self { client, allowed })
     }
 
-    /// A client of its own pool, under the same guard.
-    pub fn dedicated_client(&self) -> Result<reqwest::Client, OutboundError> {
-        guarded_client(&self.allowed)
+    /// A client of its own pool, under the same guard: it shows `identity`, and believes `roots` beside the system's.
+    pub fn dedicated_client(
+        &self,
+        identity: Option<reqwest::Identity>,
+        roots: Vec<reqwest::Certificate>,
+    ) -> Result<reqwest::Client, OutboundError> {
+        let mut builder = guarded_builder(&self.allowed).tls_certs_merge(roots);
+        if let Some(identity) = identity {
+            builder = builder.identity(identity);
+        }
+        builder.build().map_err(|error| OutboundError::Transport(cause(&error)))
     }
 
     /// Whether a URL may be called at all, as far as can be said without DNS.
@@ -144,7 +153,7 @@ impl Outbound {
     }
 }
 
-fn guarded_client(allowed: &AllowedNetworks) -> Result<reqwest::Client, OutboundError> {
+fn guarded_builder(allowed: &AllowedNetworks) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .dns_resolver(GuardedResolver {
@@ -155,8 +164,6 @@ fn guarded_client(allowed: &AllowedNetworks) -> Result<reqwest::Client, Outbound
         .user_agent(USER_AGENT)
         // A proxy from the environment would resolve names itself and so undo the guard.
         .no_proxy()
-        .build()
-        .map_err(|error| OutboundError::Transport(error.to_string()))
 }
 
 fn explain(error: &reqwest::Error, timeout: Duration) -> OutboundError {

@@ -12,10 +12,12 @@ use plugin_sdk::connector::{HttpClient, HttpFailure, HttpMethod, HttpRequest, Ht
 use plugin_sdk::{Clock, ConnectionId, MerchantId, PaymentId};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
-use store::{LogWriter, NewExchange};
+use store::{Connection, LogWriter, NewExchange};
 use ulid::Ulid;
 
-use crate::edge::outbound::Outbound;
+use crate::access::sealing::{Sealer, SealingError};
+use crate::edge::identity::{self, IdentityError};
+use crate::edge::outbound::{Outbound, OutboundError};
 use crate::masking;
 
 /// Clients that a node keeps.
@@ -37,6 +39,7 @@ pub struct Upstreams {
     outbound: Outbound,
     log: LogWriter,
     clock: Arc<dyn Clock>,
+    sealer: Arc<Sealer>,
     clients: Cache<(ConnectionId, DateTime<Utc>), Arc<Upstream>>,
 }
 
@@ -57,17 +60,15 @@ pub struct Health {
 
 /// Whose request it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Sender {
-    pub merchant: MerchantId,
-    pub connection: ConnectionId,
-    /// When the connection last changed: a changed one gets a new client.
-    pub changed_at: DateTime<Utc>,
-    pub payment: Option<PaymentId>,
+struct Sender {
+    merchant: MerchantId,
+    connection: ConnectionId,
+    payment: Option<PaymentId>,
 }
 
 impl Upstreams {
     #[must_use]
-    pub fn new(outbound: Outbound, log: LogWriter, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(outbound: Outbound, log: LogWriter, clock: Arc<dyn Clock>, sealer: Arc<Sealer>) -> Self {
         let clients = Cache::builder()
             .max_capacity(CLIENTS_MAX)
             .time_to_idle(CLIENT_IDLE)
@@ -76,27 +77,65 @@ impl Upstreams {
             outbound,
             log,
             clock,
+            sealer,
             clients,
         }
     }
 
     /// The client of one connection, for one operation of it.
-    pub fn client(&self, sender: Sender) -> Result<UpstreamClient<'_>, HttpFailure> {
-        let key = (sender.connection, sender.changed_at);
-        let upstream = self.clients.try_get_with(key, || {
-            let client = self.outbound.dedicated_client()?;
-            Ok::<_, crate::edge::outbound::OutboundError>(Arc::new(Upstream {
-                client,
-                health: Mutex::default(),
-            }))
-        });
+    pub fn client(
+        &self,
+        connection: &Connection,
+        payment: Option<PaymentId>,
+    ) -> Result<UpstreamClient<'_>, HttpFailure> {
+        // A connection that changed gets a new client.
+        let key = (connection.id, connection.updated_at);
+        let upstream = self.clients.try_get_with(key, || self.open(connection));
         let upstream = upstream.map_err(|error| HttpFailure::NotSent(error.to_string()))?;
         Ok(UpstreamClient {
             upstreams: self,
             upstream,
-            sender,
+            sender: Sender {
+                merchant: connection.merchant_id,
+                connection: connection.id,
+                payment,
+            },
         })
     }
+
+    fn open(&self, connection: &Connection) -> Result<Arc<Upstream>, UpstreamError> {
+        let identity = match &connection.identity_sealed {
+            Some(sealed) => {
+                let pem = self
+                    .sealer
+                    .open(&identity_place(connection.merchant_id, &connection.slug), sealed)?;
+                Some(identity::client_identity(&pem)?)
+            }
+            None => None,
+        };
+        let roots = connection.roots.as_deref().map(identity::roots).transpose()?;
+        let client = self.outbound.dedicated_client(identity, roots.unwrap_or_default())?;
+        Ok(Arc::new(Upstream {
+            client,
+            health: Mutex::default(),
+        }))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum UpstreamError {
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+}
+
+/// Where a connection's client certificate belongs.
+#[must_use]
+pub fn identity_place(merchant: MerchantId, connection: &str) -> String {
+    format!("connection_identity/{merchant}/{connection}")
 }
 
 pub struct UpstreamClient<'a> {

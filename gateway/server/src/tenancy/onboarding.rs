@@ -18,7 +18,9 @@ use url::Url;
 
 use crate::access::passwords::{self, PasswordError};
 use crate::access::sealing::{Sealer, SealingError, hex};
+use crate::edge::identity;
 use crate::edge::outbound::{Outbound, OutboundError};
+use crate::edge::upstream::identity_place;
 use crate::events::{self, SecretError, Signer, secret_place};
 use crate::plugins::Plugins;
 use crate::tenancy::config_secrets::{self, Owner};
@@ -214,6 +216,7 @@ impl Onboarding {
             status: patch.status,
             config,
             basic,
+            ..ConnectionChange::default()
         };
         Ok(self
             .store
@@ -242,6 +245,68 @@ impl Onboarding {
         let opened = config_secrets::open(&self.sealer, owner, &sealed)?;
         self.check_config(plugin, &opened, has_login)?;
         Ok(sealed)
+    }
+
+    /// Gives a connection the client certificate of a PKCS12 file, to show to its network.
+    pub async fn set_identity(
+        &self,
+        merchant: MerchantId,
+        connection: &Connection,
+        file: Vec<u8>,
+        password: SecretString,
+    ) -> Result<Connection, OnboardingError> {
+        let now = self.clock.now();
+        // Old files ask for thousands of rounds of hashing: not for an I/O thread.
+        let reading = tokio::task::spawn_blocking(move || identity::read_pkcs12(&file, &password, now));
+        let read = reading.await.map_err(|error| StoreError::Refused(error.to_string()))?;
+        let read = read.map_err(|error| OnboardingError::field("pkcs12", error.to_string()))?;
+        let sealed = self
+            .sealer
+            .seal(&identity_place(merchant, &connection.slug), &read.pem)?;
+        let shown = serde_json::to_value(&read.info).unwrap_or_default();
+        let change = ConnectionChange {
+            identity: Some(Some((sealed, shown))),
+            ..ConnectionChange::default()
+        };
+        Ok(self
+            .store
+            .change_connection(merchant, connection.id, change, now)
+            .await?)
+    }
+
+    pub async fn remove_identity(
+        &self,
+        merchant: MerchantId,
+        connection: &Connection,
+    ) -> Result<Connection, OnboardingError> {
+        let change = ConnectionChange {
+            identity: Some(None),
+            ..ConnectionChange::default()
+        };
+        Ok(self
+            .store
+            .change_connection(merchant, connection.id, change, self.clock.now())
+            .await?)
+    }
+
+    /// Sets which roots a connection believes beside the system's; `None` for none.
+    pub async fn set_roots(
+        &self,
+        merchant: MerchantId,
+        connection: &Connection,
+        pem: Option<String>,
+    ) -> Result<Connection, OnboardingError> {
+        if let Some(pem) = &pem {
+            identity::roots(pem).map_err(|error| OnboardingError::field("roots", error.to_string()))?;
+        }
+        let change = ConnectionChange {
+            roots: Some(pem),
+            ..ConnectionChange::default()
+        };
+        Ok(self
+            .store
+            .change_connection(merchant, connection.id, change, self.clock.now())
+            .await?)
     }
 
     /// A connection that nobody could use, or anybody could, is not stored.

@@ -15,6 +15,10 @@ pub struct Model {
     pub basic_password_hash: Option<String>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    pub identity_sealed: Option<String>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub identity: Option<Json>,
+    pub roots: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,7 +1,9 @@
 use actix_web::web::{Data, Json, Path, ServiceConfig};
-use actix_web::{HttpResponse, delete, get, patch, post};
+use actix_web::{HttpResponse, delete, get, patch, post, put};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use store::{Connection, ConnectionStatus};
@@ -10,6 +12,7 @@ use utoipa::ToSchema;
 use super::merchants::StatusView;
 use super::{Admin, List};
 use crate::api::problem::Problem;
+use crate::edge::identity::CertificateInfo;
 use crate::tenancy::config_secrets;
 use crate::tenancy::{BasicCredentials, ConnectionDraft, ConnectionPatch};
 
@@ -19,7 +22,10 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(list_connections)
         .service(get_connection)
         .service(change_connection)
-        .service(delete_connection);
+        .service(delete_connection)
+        .service(set_identity)
+        .service(remove_identity)
+        .service(set_roots);
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,6 +42,10 @@ pub struct ConnectionView {
     config: Value,
     /// Login of HTTP Basic; the password is never shown.
     basic_login: Option<String>,
+    /// The client certificate that the connection shows its network.
+    identity: Option<CertificateInfo>,
+    /// Whether it believes roots of its own beside the system's.
+    own_roots: bool,
     /// Path on the public listener that the network is given.
     #[schema(example = "/in/acme/terminal")]
     path: String,
@@ -54,6 +64,8 @@ impl ConnectionView {
             status: StatusView::of(connection.status),
             config: config_secrets::masked(&connection.config),
             basic_login: connection.basic_login,
+            identity: connection.identity.and_then(|shown| serde_json::from_value(shown).ok()),
+            own_roots: connection.roots.is_some(),
             created_at: connection.created_at,
             updated_at: connection.updated_at,
         }
@@ -197,4 +209,74 @@ pub async fn delete_connection(admin: Data<Admin>, path: Path<(String, String)>)
         .change_connection(merchant.id, &connection, patch)
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityBody {
+    /// The file (`.p12`, `.pfx`) in Base64, at most 64 KiB before it.
+    #[schema(value_type = String, format = Byte)]
+    pkcs12: SecretString,
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+}
+
+/// Gives the connection a client certificate to show its network, from a PKCS12 file. It is sealed and never shown again.
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    params(("merchant" = String, Path), ("connection" = String, Path)), request_body = IdentityBody,
+    responses((status = 200, body = ConnectionView), (status = "4XX", body = Problem)))]
+#[put("/merchants/{merchant}/connections/{connection}/identity")]
+pub async fn set_identity(
+    admin: Data<Admin>,
+    path: Path<(String, String)>,
+    body: Json<IdentityBody>,
+) -> Result<Json<ConnectionView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    let body = body.into_inner();
+    let file = BASE64.decode(body.pkcs12.expose_secret());
+    let file = file.map_err(|_| Problem::invalid("pkcs12", "pkcs12: is not Base64"))?;
+    let connection = (admin.onboarding)
+        .set_identity(merchant.id, &connection, file, body.password)
+        .await?;
+    Ok(Json(ConnectionView::of(&merchant.slug, connection)))
+}
+
+/// Takes the client certificate away.
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    params(("merchant" = String, Path), ("connection" = String, Path)),
+    responses((status = 200, body = ConnectionView), (status = "4XX", body = Problem)))]
+#[delete("/merchants/{merchant}/connections/{connection}/identity")]
+pub async fn remove_identity(
+    admin: Data<Admin>,
+    path: Path<(String, String)>,
+) -> Result<Json<ConnectionView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    let connection = admin.onboarding.remove_identity(merchant.id, &connection).await?;
+    Ok(Json(ConnectionView::of(&merchant.slug, connection)))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RootsBody {
+    /// Certificates in PEM, one after the other; null for the system's alone.
+    roots: Option<String>,
+}
+
+/// Sets which roots the connection believes beside the system's, for a network with a certificate authority of its own.
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    params(("merchant" = String, Path), ("connection" = String, Path)), request_body = RootsBody,
+    responses((status = 200, body = ConnectionView), (status = "4XX", body = Problem)))]
+#[put("/merchants/{merchant}/connections/{connection}/roots")]
+pub async fn set_roots(
+    admin: Data<Admin>,
+    path: Path<(String, String)>,
+    body: Json<RootsBody>,
+) -> Result<Json<ConnectionView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    let roots = body.into_inner().roots;
+    let connection = admin.onboarding.set_roots(merchant.id, &connection, roots).await?;
+    Ok(Json(ConnectionView::of(&merchant.slug, connection)))
 }

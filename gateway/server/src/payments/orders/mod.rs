@@ -35,7 +35,7 @@ use store::{
 use tokio::sync::Notify;
 
 use crate::access::sealing::Sealer;
-use crate::edge::upstream::{Sender, UpstreamClient, Upstreams};
+use crate::edge::upstream::{UpstreamClient, Upstreams};
 use crate::events;
 use crate::payments::canary::Canaries;
 use crate::payments::decision::Rules;
@@ -193,13 +193,7 @@ impl Orders {
         connection: &BoundConnection,
         payment: Option<PaymentId>,
     ) -> Result<UpstreamClient<'a>, ConnectorError> {
-        let sender = Sender {
-            merchant: connection.row.merchant_id,
-            connection: connection.row.id,
-            changed_at: connection.row.updated_at,
-            payment,
-        };
-        self.parts.upstreams.client(sender).map_err(ConnectorError::from)
+        (self.parts.upstreams.client(&connection.row, payment)).map_err(ConnectorError::from)
     }
 
     fn context<'a>(&'a self, client: &'a UpstreamClient<'_>) -> Context<'a> {

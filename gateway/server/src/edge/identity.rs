@@ -1,0 +1,364 @@
+//! Client certificates that our connections show their networks, out of PKCS12 files.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chrono::{DateTime, Utc};
+use p12_keystore::error::Error as Pkcs12Error;
+use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use zeroize::Zeroizing;
+
+use crate::access::sealing::hex;
+
+/// Largest file, in bytes; a chain of four with a key has eight thousand.
+pub const FILE_BYTES_MAX: usize = 64 * 1024;
+/// Characters of a line in PEM (RFC 7468).
+const PEM_LINE: usize = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error("the file is larger than {FILE_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("the password is wrong, or the file was changed: its check sum is not right")]
+    WrongPassword,
+    #[error("it is not a PKCS12 file that can be read: {0}")]
+    Unreadable(String),
+    #[error("the file holds no private key with its certificate; export both together")]
+    NoKey,
+    #[error("the certificate cannot be read: {0}")]
+    Certificate(String),
+    #[error("the certificate ended at {0}; ask for a new one")]
+    Expired(DateTime<Utc>),
+    #[error("the certificate and the private key do not belong together, or of a kind that TLS cannot use")]
+    Mismatch,
+    #[error("the roots are not certificates in PEM")]
+    Roots,
+}
+
+/// What of a certificate may be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CertificateInfo {
+    pub subject: String,
+    pub issuer: String,
+    /// In hexadecimal digits.
+    pub serial: String,
+    /// Of the whole certificate, in hexadecimal digits.
+    pub sha256: String,
+    pub names: Vec<String>,
+    pub not_before: DateTime<Utc>,
+    pub not_after: DateTime<Utc>,
+    /// Certificates between this one and its root, this one included.
+    pub chain_length: usize,
+}
+
+/// A client certificate with its key.
+pub struct Identity {
+    /// Key and chain, as TLS clients read them.
+    pub pem: SecretString,
+    pub info: CertificateInfo,
+}
+
+/// Reads a PKCS12 file, old (RC2, 3DES) or new (PBES2), with its check sum.
+pub fn read_pkcs12(file: &[u8], password: &SecretString, now: DateTime<Utc>) -> Result<Identity, IdentityError> {
+    if file.len() > FILE_BYTES_MAX {
+        return Err(IdentityError::TooLarge);
+    }
+    let store = KeyStore::from_pkcs12(file, password.expose_secret(), Pkcs12ImportPolicy::Strict);
+    let store = store.map_err(|error| match error {
+        Pkcs12Error::MacError(_) | Pkcs12Error::UnpadError => IdentityError::WrongPassword,
+        other => IdentityError::Unreadable(other.to_string()),
+    })?;
+    let (_, chain) = store.private_key_chain().ok_or(IdentityError::NoKey)?;
+    let leaf = chain.certs().first().ok_or(IdentityError::NoKey)?;
+    let info = describe(leaf.as_der(), chain.certs().len())?;
+    if info.not_after <= now {
+        return Err(IdentityError::Expired(info.not_after));
+    }
+    let mut pem = Zeroizing::new(String::new());
+    push_pem(&mut pem, "PRIVATE KEY", chain.key().as_der());
+    for certificate in chain.certs() {
+        push_pem(&mut pem, "CERTIFICATE", certificate.as_der());
+    }
+    let identity = Identity {
+        pem: SecretString::from(pem.as_str()),
+        info,
+    };
+    client_identity(&identity.pem)?;
+    Ok(identity)
+}
+
+/// What a client needs to show the certificate.
+pub fn client_identity(pem: &SecretString) -> Result<reqwest::Identity, IdentityError> {
+    let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes());
+    let identity = identity.map_err(|_| IdentityError::Mismatch)?;
+    // Only a client that is built finds out whether key and certificate belong together.
+    let client = reqwest::Client::builder().identity(identity.clone()).build();
+    client.map(|_| identity).map_err(|_| IdentityError::Mismatch)
+}
+
+/// Roots in PEM, one after the other.
+pub fn roots(pem: &str) -> Result<Vec<reqwest::Certificate>, IdentityError> {
+    if pem.len() > FILE_BYTES_MAX {
+        return Err(IdentityError::TooLarge);
+    }
+    let roots = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| IdentityError::Roots)?;
+    if roots.is_empty() {
+        return Err(IdentityError::Roots);
+    }
+    Ok(roots)
+}
+
+fn describe(der: &[u8], chain_length: usize) -> Result<CertificateInfo, IdentityError> {
+    let unreadable = |error: String| IdentityError::Certificate(error);
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| unreadable(error.to_string()))?;
+    let moment = |seconds: i64| {
+        DateTime::from_timestamp(seconds, 0).ok_or_else(|| unreadable("its dates are out of range".to_owned()))
+    };
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.map(|names| {
+        let names = names.value.general_names.iter().map(|name| match name {
+            GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => (*name).to_owned(),
+            other => other.to_string(),
+        });
+        names.collect()
+    });
+    Ok(CertificateInfo {
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        serial: hex(&certificate.serial.to_bytes_be()),
+        sha256: hex(digest(&SHA256, der).as_ref()),
+        names: names.unwrap_or_default(),
+        not_before: moment(certificate.validity().not_before.timestamp())?,
+        not_after: moment(certificate.validity().not_after.timestamp())?,
+        chain_length,
+    })
+}
+
+fn push_pem(pem: &mut String, label: &str, der: &[u8]) {
+    let text = Zeroizing::new(BASE64.encode(der));
+    pem.push_str(&format!("-----BEGIN {label}-----\n"));
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(PEM_LINE));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = after;
+    }
+    pem.push_str(&format!("-----END {label}-----\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+    use rstest::rstest;
+
+    /// Certificates of an authority and of a client, made by OpenSSL in a folder of their own.
+    struct Papers {
+        folder: tempfile::TempDir,
+    }
+
+    impl Papers {
+        fn new(days: &str) -> Self {
+            let papers = Self {
+                folder: tempfile::tempdir().unwrap(),
+            };
+            let subject = [
+                "-subj",
+                "/CN=Test authority",
+                "-addext",
+                "basicConstraints=critical,CA:true",
+            ];
+            papers.openssl(
+                &[
+                    &[
+                        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+                    ],
+                    &subject[..],
+                ]
+                .concat(),
+            );
+            papers.leaf("client", "/CN=client of acme/O=Acme", days);
+            papers.leaf("server", "/CN=127.0.0.1", "2");
+            papers
+        }
+
+        fn leaf(&self, name: &str, subject: &str, days: &str) {
+            let (key, request, out) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
+            self.openssl(&[
+                "req", "-newkey", "rsa:2048", "-nodes", "-keyout", &key, "-out", &request, "-subj", subject,
+            ]);
+            std::fs::write(
+                self.folder.path().join("names"),
+                "subjectAltName=IP:127.0.0.1,DNS:acme.example",
+            )
+            .unwrap();
+            let signing = [
+                "x509",
+                "-req",
+                "-in",
+                &request,
+                "-CA",
+                "ca.pem",
+                "-CAkey",
+                "ca.key",
+                "-CAcreateserial",
+            ];
+            let rest = ["-out", &out, "-days", days, "-extfile", "names"];
+            self.openssl(&[&signing[..], &rest[..]].concat());
+        }
+
+        fn openssl(&self, arguments: &[&str]) {
+            let output = Command::new("openssl")
+                .args(arguments)
+                .current_dir(self.folder.path())
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "openssl {arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+
+        fn pkcs12(&self, further: &[&str]) -> Vec<u8> {
+            let export = [
+                "pkcs12",
+                "-export",
+                "-in",
+                "client.pem",
+                "-out",
+                "client.p12",
+                "-passout",
+                "pass:secret",
+            ];
+            self.openssl(&[&export[..], further].concat());
+            self.read("client.p12")
+        }
+
+        fn read(&self, name: &str) -> Vec<u8> {
+            std::fs::read(self.folder.path().join(name)).unwrap()
+        }
+
+        /// A server that talks to nobody without a certificate of the authority.
+        fn serve(&self) -> (Server, u16) {
+            let arguments = [
+                "s_server",
+                "-accept",
+                "127.0.0.1:0",
+                "-cert",
+                "server.pem",
+                "-key",
+                "server.key",
+                "-CAfile",
+            ];
+            let mut child = Command::new("openssl")
+                .args(arguments)
+                .args(["ca.pem", "-Verify", "1", "-verify_return_error", "-www"])
+                .current_dir(self.folder.path())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            // "ACCEPT 127.0.0.1:41233"
+            let port = lines
+                .map_while(Result::ok)
+                .find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit_once(':')?.1.trim().parse().ok());
+            (Server(child), port.unwrap())
+        }
+    }
+
+    struct Server(Child);
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    #[rstest]
+    #[case::modern(&[])]
+    #[case::legacy(&["-legacy"])]
+    #[case::with_its_authority(&["-certfile", "ca.pem"])]
+    fn files_of_openssl_are_read(#[case] further: &[&str]) {
+        let papers = Papers::new("30");
+        let file = papers.pkcs12(&[&["-inkey", "client.key"], further].concat());
+        let identity = read_pkcs12(&file, &secret("secret"), Utc::now()).unwrap();
+        assert!(identity.info.subject.contains("client of acme"), "{:?}", identity.info);
+        assert!(
+            identity.info.names.contains(&"acme.example".to_owned()),
+            "{:?}",
+            identity.info
+        );
+        assert_eq!(
+            identity.info.chain_length,
+            if further.contains(&"-certfile") { 2 } else { 1 }
+        );
+        assert!((29..=30).contains(&(identity.info.not_after - Utc::now()).num_days()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said() {
+        let papers = Papers::new("30");
+        let file = papers.pkcs12(&["-inkey", "client.key"]);
+        let said =
+            |file: &[u8], password: &str, now| read_pkcs12(file, &secret(password), now).err().unwrap().to_string();
+        let now = Utc::now();
+        assert!(
+            said(&file, "other", now).contains("password is wrong"),
+            "{}",
+            said(&file, "other", now)
+        );
+        assert!(said(&file, "secret", now + chrono::Duration::days(31)).contains("ended at"));
+        assert!(said(b"not a file", "secret", now).contains("not a PKCS12 file"));
+        assert!(said(&vec![0x30; FILE_BYTES_MAX + 1], "secret", now).contains("larger than"));
+        let mut damaged = file.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        assert!(read_pkcs12(&damaged, &secret("secret"), now).is_err());
+        let without_key = papers.pkcs12(&["-nokeys"]);
+        assert!(
+            said(&without_key, "secret", now).contains("no private key"),
+            "{}",
+            said(&without_key, "secret", now)
+        );
+        assert!(matches!(roots("nothing"), Err(IdentityError::Roots)));
+    }
+
+    #[tokio::test]
+    async fn a_network_that_wants_a_certificate_gets_it() {
+        let papers = Papers::new("30");
+        let (_server, port) = papers.serve();
+        let file = papers.pkcs12(&["-inkey", "client.key"]);
+        let identity = read_pkcs12(&file, &secret("secret"), Utc::now()).unwrap();
+        let authority = String::from_utf8(papers.read("ca.pem")).unwrap();
+        let outbound = crate::edge::outbound::Outbound::new(vec!["127.0.0.0/8".parse().unwrap()]).unwrap();
+        let ask = async |identity, roots| {
+            let client = outbound.dedicated_client(identity, roots).unwrap();
+            let answer = client.get(format!("https://127.0.0.1:{port}/")).send().await;
+            answer.map(|answer| answer.status().as_u16())
+        };
+        let shown = client_identity(&identity.pem).unwrap();
+        assert_eq!(ask(Some(shown.clone()), roots(&authority).unwrap()).await.unwrap(), 200);
+        assert!(
+            ask(None, roots(&authority).unwrap()).await.is_err(),
+            "it wants a certificate"
+        );
+        assert!(
+            ask(Some(shown), Vec::new()).await.is_err(),
+            "we do not believe its authority"
+        );
+    }
+}
