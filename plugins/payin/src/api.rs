@@ -98,9 +98,14 @@ impl<'a> Call<'a> {
         fault::of(&response).map_or(Ok(response), Err)
     }
 
+    /// The object that the network answers with.
     pub async fn ask<T: DeserializeOwned>(&self, context: &Context<'_>) -> Result<T, Fault> {
         let response = self.send(context).await?;
-        serde_json::from_slice(&response.body).map_err(|_| Fault::Error(fault::unreadable(&response)))
+        let read = fault::is_object(&response.body).then(|| serde_json::from_slice(&response.body));
+        match read {
+            Some(Ok(read)) => Ok(read),
+            _ => Err(Fault::Error(fault::unreadable(&response))),
+        }
     }
 
     /// `None` when the network says that it knows no such object.
@@ -110,5 +115,11 @@ impl<'a> Call<'a> {
             Err(Fault::NotFound(_)) => Ok(None),
             Err(Fault::Error(error)) => Err(error),
         }
+    }
+
+    /// The list that the network answers with.
+    pub async fn list<T: DeserializeOwned>(&self, context: &Context<'_>) -> Result<Vec<T>, ConnectorError> {
+        let response = self.send(context).await?;
+        serde_json::from_slice(&response.body).map_err(|_| fault::unreadable(&response))
     }
 }

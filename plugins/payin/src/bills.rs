@@ -191,7 +191,7 @@ pub async fn find(site: &Site, context: &Context<'_>, id: &str) -> Result<Option
     let is_paid = bill.status.as_ref().and_then(|status| status.value.as_ref());
     let is_paid = is_paid.is_some_and(|value| value.as_str() == "PAID");
     if is_paid && bill.payments.as_ref().is_none_or(Vec::is_empty) {
-        bill.payments = Call::get(site, path).find(context).await?;
+        bill.payments = Some(Call::get(site, path).list(context).await?);
     }
     Ok(Some(bill))
 }

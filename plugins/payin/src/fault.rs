@@ -51,13 +51,20 @@ pub fn wants_repeat(response: &HttpResponse) -> bool {
 
 /// `None` when the answer may be the object itself. D-11: an envelope counts whatever its status.
 pub fn of(response: &HttpResponse) -> Option<Fault> {
-    let envelope: Option<Envelope> = serde_json::from_slice(&response.body).ok();
+    // A list is no envelope, though its members would fit the fields one after the other.
+    let envelope: Option<Envelope> = is_object(&response.body)
+        .then(|| serde_json::from_slice(&response.body).ok())
+        .flatten();
     let envelope = envelope.filter(|envelope| envelope.error_code.is_some());
     match envelope {
         Some(envelope) => Some(of_envelope(response, &envelope)),
         None if response.is_success() => None,
         None => Some(Fault::Error(of_status(response))),
     }
+}
+
+pub fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
 }
 
 fn of_envelope(response: &HttpResponse, envelope: &Envelope) -> Fault {

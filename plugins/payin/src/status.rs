@@ -168,10 +168,7 @@ impl Told {
         if open.is_empty() && !gave_back {
             return Ok(());
         }
-        let list: Vec<Done> = Call::get(site, format!("{path}/refunds"))
-            .find(context)
-            .await?
-            .unwrap_or_default();
+        let list: Vec<Done> = Call::get(site, format!("{path}/refunds")).list(context).await?;
         for done in &list {
             let id = owned(done.refund_id.as_ref()).and_then(|id| id.parse::<OperationId>().ok());
             let known = question.steps.iter().find(|step| Some(step.step.operation) == id);
