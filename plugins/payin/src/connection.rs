@@ -130,6 +130,10 @@ impl OutboundConnection for PayinConnection {
         &self.site.subnets
     }
 
+    fn notification_sensitive(&self) -> &'static [&'static str] {
+        notifications::SENSITIVE
+    }
+
     fn parse_notification(&self, request: &NotificationRequest<'_>) -> Result<Notification, NotificationError> {
         notifications::read(&self.site, request)
     }

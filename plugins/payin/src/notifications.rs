@@ -18,6 +18,15 @@ use crate::wire::{self, Amount, Outcome, Status, Text, owned};
 /// §11.1: they have a few KiB.
 const BODY_BYTES_MAX: usize = 64 * 1_024;
 const SIGNATURE: &str = "signature";
+/// Tokens of cards and accounts; a TOKEN notification is one object of that name.
+pub const SENSITIVE: &[&str] = &[
+    "tokenData",
+    "createdToken",
+    "paymentToken",
+    "token",
+    "cardHolder",
+    "cardExpireDate",
+];
 
 #[derive(Deserialize)]
 struct Envelope {

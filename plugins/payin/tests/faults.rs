@@ -1,6 +1,8 @@
 //! Each operation against each fault: what is said of it, what is found out afterwards, and that money moves once at
 //! most.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use plugin_sdk::connector::{CaptureMode, ConnectorError, OutboundConnection, PaymentMethod, Report, State, StepKind};

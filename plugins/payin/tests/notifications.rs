@@ -1,5 +1,7 @@
 //! Notifications: from the simulator, from the document, tampered with, and foreign.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use chrono::Duration;
@@ -116,6 +118,12 @@ async fn every_kind_that_the_simulator_sends_is_taken_and_none_that_was_touched(
     rest.capturable = rub(14_899);
     shop.capture(&rest).await.unwrap();
     let sent = shop.inbox();
+    let first: serde_json::Value = serde_json::from_slice(&sent[0].body).unwrap();
+    assert!(first["payment"]["tokenData"]["paymentToken"].is_string());
+    assert!(
+        shop.connection.notification_sensitive().contains(&"tokenData"),
+        "the log would keep the token"
+    );
     let kinds: Vec<_> = sent
         .iter()
         .map(|notice| {
