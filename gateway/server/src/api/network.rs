@@ -208,7 +208,13 @@ impl Network {
             Ok(body) => body,
             Err(error) => return self.refuse(recorder, &error.into()),
         };
-        recorder.body(&body);
+        let hidden = connection
+            .outbound()
+            .map_or(&[][..], |outbound| outbound.notification_sensitive());
+        match hidden {
+            [] => recorder.body(&body),
+            names => recorder.body_without(&body, names),
+        }
         let headers = request.headers().iter().map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             (name.as_str().to_owned(), value)

@@ -51,6 +51,11 @@ impl Recorder {
         self.body = kept(&String::from_utf8_lossy(body));
     }
 
+    /// As [`body`](Self::body), without the values of these names.
+    pub fn body_without(&mut self, body: &[u8], names: &[&str]) {
+        self.body = masking::named(body, names);
+    }
+
     /// Of a call that was refused at the door only the head is kept: strangers must not fill the log.
     #[must_use]
     pub fn refused_exchange(&self, status: u16, answer: &str) -> NewExchange {

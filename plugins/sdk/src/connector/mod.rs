@@ -204,6 +204,11 @@ pub trait OutboundConnection: Send + Sync {
         &[]
     }
 
+    /// Names whose values nobody may read later in the log of notifications, as [`HttpRequest::sensitive`].
+    fn notification_sensitive(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Reads a notification and checks its signature. Pure.
     fn parse_notification(&self, _request: &NotificationRequest<'_>) -> Result<Notification, NotificationError> {
         Err(NotificationError::NotSupported)

@@ -32,7 +32,8 @@ pub struct PaymentRef {
     /// What was captured and not given back.
     pub refundable: Money,
     pub created_at: DateTime<Utc>,
-    /// What the connector asked to have kept with the payment ([`super::Report::keep`]); null when nothing.
+    /// What the connector asked to have kept with the payment ([`super::Report::keep`]); null when nothing. Of a payout
+    /// whose first answer never came it is `{"source": "…"}`: the network's id of the purchase that it pays out of.
     pub kept: Value,
 }
 

@@ -124,6 +124,10 @@ impl Orders {
             metadata: request.metadata.clone(),
             options: request.options.clone(),
             recipient: Some(request.recipient.masked()),
+            source: source.as_ref().map(|source| {
+                let order = &source.order;
+                order.network_id.clone().unwrap_or_else(|| order.payment.id.to_string())
+            }),
             ..Details::default()
         };
         let now = self.now();

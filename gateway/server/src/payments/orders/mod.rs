@@ -308,6 +308,11 @@ fn payment_ref(state: &OrderState) -> Result<PaymentRef, OrderError> {
     let order = &state.order;
     let amounts = settle::amounts(state);
     let progress: progress::Progress = progress::read(&order.progress)?;
+    let details: progress::Details = progress::read(&order.details)?;
+    let kept = match details.source {
+        Some(source) if progress.kept.is_null() => serde_json::json!({ "source": source }),
+        _ => progress.kept,
+    };
     Ok(PaymentRef {
         id: order.payment.id,
         number: u64::try_from(order.payment.number).unwrap_or_default(),
@@ -316,7 +321,7 @@ fn payment_ref(state: &OrderState) -> Result<PaymentRef, OrderError> {
         capturable: amounts.capturable()?,
         refundable: amounts.refundable()?,
         created_at: order.payment.created_at,
-        kept: progress.kept,
+        kept,
     })
 }
 

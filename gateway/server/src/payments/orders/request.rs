@@ -276,6 +276,7 @@ impl NewPaymentRequest {
             stored_credential: self.stored_credential,
             options: self.options.clone(),
             recipient: None,
+            source: None,
         }
     }
 

@@ -1,0 +1,196 @@
+//! QR codes of the fast payment system (§5.14, §5.15).
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use super::desk::Desk;
+use super::input::Input;
+use super::json::Node;
+use super::model::{How, Payment, Qr, QrState, State};
+use super::notices;
+use super::refusal::{Refusal, invalid};
+use super::site::Site;
+use super::till;
+
+/// 72 hours, in minutes.
+const TTL: i64 = 4_320;
+/// §12.2: the one sum that works in test mode, in hundredths.
+const TEST_CENTS: i64 = 20_000;
+const PHONE: &str = "0079031232001";
+
+pub fn put(site: &mut Site, desk: &mut Desk, id: &str, body: &Node, raw: &[u8]) -> Result<Value, Refusal> {
+    if !site.switches.sbp {
+        return Err(Refusal::Forbidden);
+    }
+    if let Some(known) = site.qrs.get(id) {
+        desk.compare(&format!("QR code {id}"), &known.body, raw);
+        return Ok(known.json(true));
+    }
+    let qr = new_qr(site, desk, id, body, raw)?;
+    let shown = qr.json(true);
+    site.qrs.insert(id.to_owned(), qr);
+    Ok(shown)
+}
+
+fn new_qr(site: &Site, desk: &mut Desk, id: &str, body: &Node, raw: &[u8]) -> Result<Qr, Refusal> {
+    let input = Input {
+        body,
+        switches: &site.switches,
+    };
+    let code = body.at("qrCode");
+    let kind = code.at("type").text().unwrap_or_default();
+    let amount = match kind {
+        "DYNAMIC" => Some(input.sum("amount")?),
+        "TOKEN" => None,
+        _ => return Err(invalid("qrCode.type", "must be DYNAMIC or TOKEN")),
+    };
+    let ttl = match code.at("ttl") {
+        Node::Null => TTL,
+        Node::Number(text) => text
+            .parse()
+            .ok()
+            .filter(|ttl| *ttl > 0)
+            .ok_or_else(|| invalid("qrCode.ttl", "must be minutes"))?,
+        _ => return Err(invalid("qrCode.ttl", "must be minutes")),
+    };
+    let pixels = |name: &str| match code.at("image").at(name) {
+        Node::Number(text) => text.parse::<u64>().ok(),
+        _ => None,
+    };
+    let wants_token = kind == "TOKEN" || input.flags().iter().any(|flag| flag == "CREATE_TOKEN");
+    let token_account = input.text("tokenizationAccount", 64)?;
+    let token_purpose = input.text("tokenizationPurpose", 140)?;
+    if wants_token && (token_account.is_none() || token_purpose.is_none()) {
+        return Err(invalid("tokenizationAccount", "must not be empty"));
+    }
+    let declined = site.switches.test_mode && amount.as_ref().is_some_and(|amount| amount.cents != TEST_CENTS);
+    let cents = amount.as_ref().map_or(0, |amount| amount.cents);
+    let nspk = desk.uuid().replace('-', "").to_uppercase();
+    Ok(Qr {
+        id: id.to_owned(),
+        kind: kind.to_owned(),
+        ttl,
+        image: pixels("width").zip(pixels("height")),
+        payload: format!("https://qr.nspk.ru/{nspk}?type=02&bank=100000000009&sum={cents}&cur=RUB&crc=C63A"),
+        state: if declined { QrState::Declined } else { QrState::Created },
+        purpose: input.text("paymentPurpose", 140)?,
+        redirect: input.text("redirectUrl", 1_000)?,
+        token_purpose,
+        token_account: token_account.filter(|_| wants_token),
+        token: None,
+        created: desk.now,
+        payment: None,
+        decided_at: None,
+        amount,
+        body: raw.to_vec(),
+    })
+}
+
+pub fn get(site: &Site, id: &str) -> Result<Value, Refusal> {
+    Ok(site.qrs.get(id).ok_or(Refusal::NotFound)?.json(false))
+}
+
+pub fn pay_by_token(site: &mut Site, desk: &mut Desk, id: &str, body: &Node) -> Result<Value, Refusal> {
+    let text = |name: &str| body.at(name).text().ok_or_else(|| invalid(name, "must not be empty"));
+    let (account, token) = (text("tokenizationAccount")?, text("token")?);
+    if !site.qrs.contains_key(id) {
+        return Err(Refusal::NotFound);
+    }
+    if site.sbp_tokens.get(token).is_none_or(|owner| owner != account) {
+        return Err(invalid(
+            "token",
+            "Exchange token error. Token disabled, please create new one",
+        ));
+    }
+    let qr = site.qrs.get_mut(id).ok_or(Refusal::NotFound)?;
+    if qr.state == QrState::Created && qr.kind == "DYNAMIC" {
+        qr.state = QrState::InitPaymentByToken;
+        qr.decided_at = Some(till::soon(desk.now));
+    }
+    Ok(qr.json(false))
+}
+
+/// The payer's bank says yes, or no. Whether there was something to decide.
+pub fn decide(site: &mut Site, desk: &mut Desk, id: &str, pays: bool) -> bool {
+    let Some(qr) = site.qrs.get_mut(id) else {
+        return false;
+    };
+    if !matches!(qr.state, QrState::Created | QrState::InitPaymentByToken) {
+        return false;
+    }
+    qr.decided_at = None;
+    if !pays {
+        qr.state = QrState::Declined;
+        return true;
+    }
+    qr.state = QrState::Payed;
+    let token = qr.token_account.clone().map(|account| (account, desk.uuid()));
+    qr.token = token.as_ref().map(|(_, token)| token.clone());
+    let payment = qr.amount.clone().map(|amount| {
+        let operation = desk.uuid().replace('-', "").to_uppercase();
+        qr.payment = Some(operation.clone());
+        paid(operation, format!("autogenerated-{}", desk.uuid()), id, amount, desk)
+    });
+    if let Some((account, token)) = token {
+        site.sbp_tokens.insert(token.clone(), account.clone());
+        notices::sbp_token(site, &account, &token, id, desk);
+    }
+    if let Some(payment) = payment {
+        notices::payment(site, &payment, desk);
+        site.payments.insert(payment.id.clone(), payment);
+    }
+    true
+}
+
+/// A payment of SBP: done, in one step.
+pub fn paid(id: String, bill_id: String, qr: &str, amount: super::money::Sum, desk: &Desk) -> Payment {
+    Payment {
+        id,
+        bill_id,
+        created: desk.now,
+        changed: desk.now,
+        captured: amount.cents,
+        refunded: 0,
+        one_step: true,
+        how: How::Sbp {
+            phone: PHONE.to_owned(),
+            qr: qr.to_owned(),
+        },
+        state: State::Completed,
+        three_ds: None,
+        decided_at: None,
+        refused: None,
+        callback: None,
+        comment: None,
+        custom: Default::default(),
+        customer: json!({}),
+        device: json!({}),
+        flags: vec!["SALE".to_owned()],
+        splits: Vec::new(),
+        cheque: None,
+        bind: None,
+        token: None,
+        hold_until: None,
+        captures: Default::default(),
+        refunds: Vec::new(),
+        payouts: Default::default(),
+        amount,
+        body: Vec::new(),
+    }
+}
+
+pub fn tick(site: &mut Site, desk: &mut Desk) {
+    let now = desk.now;
+    let mut done = Vec::new();
+    for qr in site.qrs.values_mut() {
+        if qr.state == QrState::Created && qr.created + Duration::minutes(qr.ttl) <= now {
+            qr.state = QrState::Expired;
+        }
+        if qr.decided_at.is_some_and(|at| at <= now) {
+            done.push(qr.id.clone());
+        }
+    }
+    for id in done {
+        decide(site, desk, &id, true);
+    }
+}
