@@ -5,7 +5,11 @@
 
 mod support;
 
-use plugin_sdk::connector::{CaptureMode, ConnectorError, OutboundConnection, PaymentMethod, Report, State, StepKind};
+use plugin_sdk::PaymentId;
+use plugin_sdk::connector::{
+    CaptureMode, ConnectorError, FinishOrder, NextAction, OutboundConnection, PaymentMethod, PayoutOrder, PayoutTarget,
+    Report, State, StepKind,
+};
 use plugin_sdk::testing::Fault;
 use rstest::rstest;
 use support::*;
@@ -218,4 +222,83 @@ async fn a_capture_after_a_lost_form_answer_finds_the_payment() {
     payment.capturable = order.amount;
     assert_eq!(shop.capture(&payment).await.unwrap().state, State::Succeeded);
     assert_eq!(shop.moved().0, ["150.00"]);
+}
+
+#[tokio::test]
+async fn an_authentication_ends_once_whatever_the_wire_does() {
+    for (name, faults, said, done) in faults() {
+        let shop = Shop::open();
+        let order = shop.order(card(12, "849"), CaptureMode::Automatic);
+        let made = shop.create(&order).await.unwrap();
+        let State::RequiresAction(NextAction::ThreeDSecure { acs_url, pareq, .. }) = &made.state else {
+            panic!("no 3-D Secure");
+        };
+        let posted = format!("PaReq={}&TermUrl=/&decision=confirm", pareq.replace('=', "%3D"));
+        let page = shop
+            .wire
+            .visit("POST", &format!("{acs_url}/decide"), &[], posted.as_bytes());
+        let page = String::from_utf8(page.body).unwrap();
+        let (_, pares) = page.split_once("name=\"PaRes\" value=\"").unwrap();
+        let finish = FinishOrder {
+            step: order.step,
+            payment: shop.reference(&order, Some(&made)),
+            posted: vec![("PaRes".to_owned(), pares.split_once('"').unwrap().0.to_owned())],
+        };
+        order_faults(&shop, &faults);
+        let finished = shop.connection.finish(&shop.wire.context(), &finish).await;
+        assert_eq!(kind(&finished), said, "{name}");
+        let told = shop.status(&finish.payment, vec![]).await.unwrap().remove(0);
+        assert_eq!(told.state == State::Succeeded, done, "{name}");
+        assert_eq!(told.state == made.state, !done, "{name}");
+        shop.connection.finish(&shop.wire.context(), &finish).await.unwrap();
+        assert_eq!(shop.moved().0, ["150.00"], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_payout_is_made_once_whatever_the_wire_does() {
+    for (name, faults, said, done) in faults() {
+        let shop = Shop::open();
+        let order = shop.order(card(12, "123"), CaptureMode::Automatic);
+        let paid = shop.create(&order).await.unwrap();
+        let source = shop.reference(&order, Some(&paid));
+        let payout = PayoutOrder {
+            step: shop.step(),
+            payment: PaymentId::generate(),
+            number: 2,
+            amount: rub(200),
+            target: PayoutTarget::Phone {
+                phone: "+7 903 123-45-67".to_owned(),
+                bank: "100000000009".to_owned(),
+            },
+            order_id: None,
+            description: None,
+            source: Some(source.clone()),
+            notify_url: None,
+            splits: Vec::new(),
+            options: serde_json::Map::new(),
+        };
+        order_faults(&shop, &faults);
+        let context = shop.wire.context();
+        assert_eq!(kind(&shop.connection.payout(&context, &payout).await), said, "{name}");
+        let mut asked = source.clone();
+        asked.id = payout.payment;
+        asked.kept = serde_json::json!({ "source": source.network_id });
+        let told = shop
+            .status(&asked, vec![known(&payout.step, StepKind::Payout, rub(200))])
+            .await
+            .unwrap();
+        assert_eq!(
+            told[0].state,
+            if done { State::Pending } else { State::NotFound },
+            "{name}"
+        );
+        shop.connection.payout(&context, &payout).await.unwrap();
+        let truth = shop.truth();
+        assert_eq!(
+            truth["payments"][0]["payouts"].as_array().map(Vec::len),
+            Some(1),
+            "{name}"
+        );
+    }
 }

@@ -321,3 +321,12 @@ proptest! {
         prop_assert!(settling.state.operations.iter().all(|known| known.status == OperationStatus::Succeeded));
     }
 }
+
+#[test]
+fn a_payout_of_which_nothing_was_told_still_names_its_purchase() {
+    let mut state = fresh();
+    state.order.details = json!({ "source": "a1" });
+    assert_eq!(super::payment_ref(&state).unwrap().kept, json!({ "source": "a1" }));
+    state.order.progress = json!({ "kept": { "via": "payout" } });
+    assert_eq!(super::payment_ref(&state).unwrap().kept, json!({ "via": "payout" }));
+}
