@@ -110,6 +110,11 @@ impl WalletConnection {
         self.network.provider_of_phone(context, phone).await
     }
 
+    /// A provider's standard commission on an amount in rubles. A quote says what one payment really costs.
+    pub async fn tariff(&self, context: &Context<'_>, provider: &str, amount: Money) -> Result<Money, ConnectorError> {
+        self.network.ask_tariff(context, provider, amount).await
+    }
+
     /// Buys the QIWI Master package for the configured price. The step makes it happen once; its end is found with
     /// [`OutboundConnection::status`] like a payout's.
     pub async fn buy_master(&self, context: &Context<'_>, step: &Step) -> Result<Report, ConnectorError> {

@@ -13,7 +13,8 @@
 //! | `payments` | §6.1 to §6.4 transfers |
 //! | `providers` | §6.6 providers and their detection |
 //! | `status` | §6.4 what became of a payment, through history |
-//! | `reading` | §5 history, statistics, balance, receipt; §7 commission |
+//! | `reading` | §5 history, statistics, balance, receipt; §7.1 commission |
+//! | `tariff` | §7.2 standard tariff |
 //! | `cards` | §10 QIWI Master |
 //! | `hooks`, `notification` | §11 registration, signature |
 //! | `sandbox` | all of it, from the other side |
@@ -33,6 +34,7 @@ mod reading;
 mod sandbox;
 mod session;
 mod status;
+mod tariff;
 mod throttle;
 mod wire;
 

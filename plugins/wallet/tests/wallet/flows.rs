@@ -215,3 +215,36 @@ async fn a_quote_tells_the_fee(#[values("cas", "cas wrapped", "token")] dialect:
         "2 % of 10 rubles and 50"
     );
 }
+
+#[tokio::test]
+async fn a_tariff_and_an_operator_are_found_without_paying() {
+    let wire = wire();
+    for dialect in ["cas", "token"] {
+        let connection = connection(dialect);
+        assert_eq!(
+            connection.tariff(&wire.context(), "1963", rub(1_000)).await.unwrap(),
+            rub(5_020)
+        );
+        assert_eq!(
+            connection.tariff(&wire.context(), "99", rub(1_000)).await.unwrap(),
+            rub(0)
+        );
+        assert_eq!(
+            kind(&connection.tariff(&wire.context(), "../x", rub(1)).await),
+            "invalid"
+        );
+        assert_eq!(
+            connection
+                .provider_of_phone(&wire.context(), "+79651238341")
+                .await
+                .unwrap(),
+            "2"
+        );
+        assert!(
+            connection
+                .provider_of_phone(&wire.context(), "+70000000000")
+                .await
+                .is_err()
+        );
+    }
+}

@@ -8,6 +8,7 @@ mod config;
 mod faults;
 mod flows;
 mod hooks;
+mod masking;
 mod reading;
 mod sessions;
 mod third_party;
