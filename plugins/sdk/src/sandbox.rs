@@ -52,6 +52,7 @@ impl SandboxRequest {
     }
 }
 
+/// A header `x-sandbox-delay-seconds` makes the host answer so much later; it is not passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxAnswer {
     pub status: u16,

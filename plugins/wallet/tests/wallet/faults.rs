@@ -150,3 +150,21 @@ async fn all_that_ask_within_a_second_share_one_search() {
     told(&connection, &wire, &orders[0]).await;
     assert_eq!(wire.seen().len(), 1, "what is a second old is asked again");
 }
+
+/// What lies beyond the last page that is looked at is not known, rather than absent.
+#[tokio::test]
+async fn a_history_that_is_too_long_to_search_proves_nothing() {
+    let (wire, connection) = (wire(), connection("token"));
+    let (oldest, never_sent) = (payout(&wire, 1, 10_000), payout(&wire, 2, 10_000));
+    connection.payout(&wire.context(), &oldest).await.unwrap();
+    for number in 3..1_010 {
+        connection
+            .payout(&wire.context(), &payout(&wire, number, 100))
+            .await
+            .unwrap();
+    }
+    wire.advance(chrono::Duration::hours(1));
+    for order in [&oldest, &never_sent] {
+        assert_eq!(kind(&status(&connection, &wire.context(), order).await), "unavailable");
+    }
+}
