@@ -23,8 +23,8 @@ const ASKED_ALONE_MAX: usize = 10;
 const CURSOR_SEPARATOR: char = '@';
 const PDF: &str = "application/pdf";
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Totals {
     incoming_total: Vec<Amount>,
     outgoing_total: Vec<Amount>,
@@ -32,7 +32,6 @@ struct Totals {
 
 #[derive(Deserialize)]
 struct Accounts {
-    #[serde(default)]
     accounts: Vec<Account>,
 }
 

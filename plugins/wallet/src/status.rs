@@ -7,13 +7,15 @@ use plugin_sdk::connector::{
 };
 use tokio::sync::Mutex;
 
-use crate::fault::decline;
+use crate::fault::{Said, decline};
 use crate::network::{Ask, Network};
 use crate::wire::{Page, Transaction, date, encoded};
 
 /// A payment is searched from so long before its intent was stored, for the network's clock may be slow …
 const BEFORE: Duration = Duration::minutes(5);
-/// … and until so long after now, for it may be fast.
+/// … until so long after it, when it was made if it ever was …
+const AFTER: Duration = Duration::days(1);
+/// … and at most until so long after now, for the network's clock may be fast.
 const AHEAD: Duration = Duration::minutes(5);
 /// What the history does not know after so long was never made.
 const ABSENT_AFTER: Duration = Duration::minutes(10);
@@ -22,6 +24,8 @@ pub const SPAN_MAX: Duration = Duration::days(90);
 /// A search serves every question that comes within this time.
 const SHARED_FOR: Duration = Duration::seconds(1);
 const ROWS: u16 = 50;
+/// §4.1: what a list without rows is answered with.
+const NOTHING_FOUND: &str = "payment.history.not.found";
 /// Pages of one search: a thousand payments. What lies beyond is not known, rather than absent.
 const PAGES_MAX: usize = 20;
 
@@ -31,20 +35,32 @@ pub struct LastSearch(Mutex<Option<Search>>);
 
 struct Search {
     at: DateTime<Utc>,
-    from: DateTime<Utc>,
+    span: (DateTime<Utc>, DateTime<Utc>),
     found: Vec<Transaction>,
-    /// Whether everything since `from` was seen.
+    /// Whether everything of the span was seen.
     is_complete: bool,
 }
 
 impl Search {
-    fn serves(&self, from: DateTime<Utc>, now: DateTime<Utc>, wanted: &[u64]) -> bool {
+    fn serves(&self, span: (DateTime<Utc>, DateTime<Utc>), now: DateTime<Utc>, wanted: &[&KnownStep]) -> bool {
         let is_fresh = self.at <= now && now - self.at < SHARED_FOR;
-        is_fresh && (self.is_complete && self.from <= from || wanted.iter().all(|number| self.find(*number).is_some()))
+        // A search until now sees all that there is, even if its end is a moment before that of the next one.
+        let reaches = self.span.1 >= span.1 || self.span.1 == self.at + AHEAD;
+        let covers = self.is_complete && self.span.0 <= span.0 && reaches;
+        is_fresh && (covers || self.has_all(wanted))
     }
 
-    fn find(&self, number: u64) -> Option<&Transaction> {
-        self.found.iter().find(|known| known.number() == Some(number))
+    /// By our number, or by the network's when it told one.
+    fn find(&self, known: &KnownStep) -> Option<&Transaction> {
+        let is_it = |transaction: &&Transaction| {
+            let named = known.network_id.is_some() && transaction.txn_id.text() == known.network_id.as_deref();
+            named || transaction.number() == Some(known.step.number)
+        };
+        self.found.iter().find(is_it)
+    }
+
+    fn has_all(&self, wanted: &[&KnownStep]) -> bool {
+        wanted.iter().all(|known| self.find(known).is_some())
     }
 }
 
@@ -56,25 +72,27 @@ impl Network {
         question: &StatusQuestion,
     ) -> Result<Vec<Report>, ConnectorError> {
         let now = context.clock.now();
-        let payouts = || question.steps.iter().filter(|known| known.kind == StepKind::Payout);
-        let Some(from) = payouts().map(|known| known.step.at - BEFORE).min() else {
+        let payouts = question.steps.iter().filter(|known| known.kind == StepKind::Payout);
+        let wanted: Vec<&KnownStep> = payouts.collect();
+        let times = || wanted.iter().map(|known| known.step.at);
+        let (Some(first), Some(newest)) = (times().min(), times().max()) else {
             return Ok(Vec::new());
         };
-        let wanted: Vec<u64> = payouts().map(|known| known.step.number).collect();
+        let from = first - BEFORE;
+        let span = (from, (newest + AFTER).min(now + AHEAD).min(from + SPAN_MAX));
         let mut last = last.0.lock().await;
-        if !last.as_ref().is_some_and(|search| search.serves(from, now, &wanted)) {
-            *last = Some(self.search(context, from, &wanted).await?);
+        if !last.as_ref().is_some_and(|search| search.serves(span, now, &wanted)) {
+            *last = Some(self.search(context, span, &wanted).await?);
         }
         let Some(search) = last.as_ref() else {
             return Ok(Vec::new());
         };
         let mut reports = Vec::new();
-        let mut lost = false;
-        for known in payouts() {
-            match search.find(known.step.number) {
+        for known in wanted {
+            match search.find(known) {
                 Some(transaction) => reports.push(report(known, transaction)),
                 None if known.is_final => {}
-                None if !search.is_complete => lost = true,
+                None if !search.is_complete => reports.push(self.beyond(context, known).await?),
                 None if now - known.step.at >= ABSENT_AFTER => {
                     reports.push(Report::new(StepKind::Payout, State::NotFound).of(known.step.operation));
                 }
@@ -82,46 +100,52 @@ impl Network {
                 None => {}
             }
         }
-        if reports.is_empty() && lost {
-            return Err(ConnectorError::Unavailable(NetworkFault::new(
-                "the wallet has too many payments since then for its history to be searched; look for it by hand",
-            )));
-        }
         Ok(reports)
     }
 
     async fn search(
         &self,
         context: &Context<'_>,
-        from: DateTime<Utc>,
-        wanted: &[u64],
+        span: (DateTime<Utc>, DateTime<Utc>),
+        wanted: &[&KnownStep],
     ) -> Result<Search, ConnectorError> {
-        let at = context.clock.now();
-        let until = (at + AHEAD).min(from + SPAN_MAX);
         let mut search = Search {
-            at,
-            from,
+            at: context.clock.now(),
+            span,
             found: Vec::new(),
             is_complete: false,
         };
         let mut cursor = None;
         for _ in 0..PAGES_MAX {
             let page = self
-                .payments_page(context, ROWS, "OUT", &[], Some((from, until)), cursor)
+                .payments_page(context, ROWS, "OUT", &[], Some(span), cursor)
                 .await?;
             cursor = next_of(&page);
             // The window is not carried by the cursor (§15 D13).
-            let older = page.data.iter().any(|item| item.at().is_some_and(|at| at < from));
+            let older = page.data.iter().any(|item| item.at().is_some_and(|at| at < span.0));
             search.found.extend(page.data);
             if cursor.is_none() || older {
                 search.is_complete = true;
                 break;
             }
-            if wanted.iter().all(|number| search.find(*number).is_some()) {
+            if search.has_all(wanted) {
                 break;
             }
         }
         Ok(search)
+    }
+
+    /// A payment that was not among so many: with a token it is asked for by the network's number (§5.4).
+    async fn beyond(&self, context: &Context<'_>, known: &KnownStep) -> Result<Report, ConnectorError> {
+        let number = known.network_id.as_deref().and_then(|id| id.parse::<u64>().ok());
+        let Some(number) = number.filter(|_| !self.profile.is_cas()) else {
+            return Err(ConnectorError::Unavailable(NetworkFault::new(
+                "the wallet made too many payments that day for its history to be searched; look for it by hand",
+            )));
+        };
+        let path = format!("/payment-history/v2/transactions/{number}?type=OUT");
+        let transaction: Transaction = self.read_json(context, Ask::history(path), "transaction").await?;
+        Ok(report(known, &transaction))
     }
 
     /// One page of §5.1. A list that the network does not find is empty (D14).
@@ -148,7 +172,7 @@ impl Network {
             .edge(context, &Ask::history(path), |failure| crate::fault::unasked(&failure))
             .await?;
         match response.status {
-            404 => Ok(Page::default()),
+            404 if is_empty_list(&response.body) => Ok(Page::default()),
             200..=299 => serde_json::from_slice(&response.body).map_err(|_| crate::fault::unreadable("history")),
             _ => Err(crate::fault::of_question(&response)),
         }
@@ -159,6 +183,11 @@ impl Network {
         let version = if self.profile.is_cas() { "v1" } else { "v2" };
         format!("/payment-history/{version}/persons/{}", self.profile.wallet)
     }
+}
+
+/// A page that somebody in between does not find says nothing of payments.
+fn is_empty_list(body: &[u8]) -> bool {
+    body.is_empty() || Said::read(body).code.as_deref() == Some(NOTHING_FOUND)
 }
 
 /// Where the next page begins.

@@ -132,12 +132,14 @@ impl Transaction {
     }
 }
 
-/// A page of the history.
+/// A page of the history. One without `data` is none: absence must not be read out of somebody else's answer.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Page {
     pub data: Vec<Transaction>,
+    #[serde(default)]
     pub next_txn_id: Word,
+    #[serde(default)]
     pub next_txn_date: Word,
 }
 

@@ -167,4 +167,52 @@ async fn a_history_that_is_too_long_to_search_proves_nothing() {
     for order in [&oldest, &never_sent] {
         assert_eq!(kind(&status(&connection, &wire.context(), order).await), "unavailable");
     }
+    // With the network's number it is asked for alone.
+    let mut numbered = question(&oldest);
+    numbered.steps[0].network_id = transactions(&wire)[0]["txnId"].as_i64().map(|id| id.to_string());
+    let reports = connection.status(&wire.context(), &numbered).await.unwrap();
+    assert_eq!((reports.len(), &reports[0].state), (1, &State::Succeeded));
+}
+
+/// What a wallet does later does not hide what it did.
+#[tokio::test]
+async fn later_payments_are_not_searched() {
+    let (wire, connection) = (wire(), connection("token"));
+    let (paid, lost) = (payout(&wire, 1, 10_000), payout(&wire, 2, 10_000));
+    connection.payout(&wire.context(), &paid).await.unwrap();
+    wire.advance(chrono::Duration::days(2));
+    for number in 3..1_010 {
+        connection
+            .payout(&wire.context(), &payout(&wire, number, 100))
+            .await
+            .unwrap();
+    }
+    assert_eq!(told(&connection, &wire, &paid).await, Some(State::Succeeded));
+    assert_eq!(told(&connection, &wire, &lost).await, Some(State::NotFound));
+}
+
+/// "Never seen" is a word of the network itself.
+#[rstest]
+#[case(404, "<html>nginx</html>", "invalid")]
+#[case(404, r#"{"errorCode":"route.unknown"}"#, "invalid")]
+#[case(200, "{}", "unavailable")]
+#[case(200, r#"{"error":"maintenance"}"#, "unavailable")]
+#[case(200, "[]", "unavailable")]
+#[tokio::test]
+async fn absence_is_not_read_out_of_somebody_elses_answer(
+    #[case] code: u16,
+    #[case] body: &str,
+    #[case] expected: &str,
+    #[values("cas", "token")] dialect: &str,
+) {
+    let (wire, connection) = (wire(), connection(dialect));
+    let order = payout(&wire, 1, 10_000);
+    connection.payout(&wire.context(), &order).await.unwrap();
+    wire.advance(chrono::Duration::hours(1));
+    if dialect == "cas" {
+        wire.pass();
+    }
+    wire.fault(Fault::AnsweredBefore(code, body.as_bytes().to_vec()));
+    assert_eq!(kind(&status(&connection, &wire.context(), &order).await), expected);
+    assert_eq!(told(&connection, &wire, &order).await, Some(State::Succeeded));
 }
