@@ -17,6 +17,7 @@ impl Plugins {
             list: Arc::new([
                 Box::new(plugin_terminal::TerminalPlugin::new()),
                 Box::new(plugin_payin::PayinPlugin::new()),
+                Box::new(plugin_wallet::WalletPlugin::new()),
             ]),
         }
     }

@@ -58,6 +58,7 @@ impl SandboxRequest {
     }
 }
 
+/// A header `x-sandbox-delay-seconds` makes the host answer so much later; it is not passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxAnswer {
     pub status: u16,

@@ -1,6 +1,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
@@ -15,6 +16,9 @@ use super::{Host, control, notifications};
 const FAULT: &str = "x-sandbox-fault";
 /// Stands for the certificate of a client where there is no TLS: SHA-256 in hexadecimal digits.
 const CERTIFICATE: &str = "x-sandbox-client-certificate";
+/// With it a network's own rules say how late an answer comes, in seconds. It is not passed on.
+const DELAY: &str = "x-sandbox-delay-seconds";
+const DELAY_S_MAX: u64 = 300;
 /// Largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 const WORKERS: usize = 1;
@@ -87,7 +91,12 @@ async fn network(host: Data<Host>, request: HttpRequest, body: Bytes) -> HttpRes
         Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
         _ => {}
     }
-    let answer = network.lock().handle(&asked, host.clock.now());
+    let mut answer = network.lock().handle(&asked, host.clock.now());
+    if let Some(at) = answer.headers.iter().position(|(name, _)| *name == DELAY) {
+        let (_, seconds) = answer.headers.swap_remove(at);
+        let seconds = seconds.parse::<u64>().unwrap_or_default().min(DELAY_S_MAX);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
     match fault {
         Some(Fault::DropAfter) => cut(&request),
         Some(Fault::ErrorAfter) => HttpResponse::InternalServerError().finish(),
