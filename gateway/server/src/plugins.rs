@@ -14,7 +14,10 @@ impl Plugins {
     #[must_use]
     pub fn all() -> Self {
         Self {
-            list: Arc::new([Box::new(plugin_terminal::TerminalPlugin::new())]),
+            list: Arc::new([
+                Box::new(plugin_terminal::TerminalPlugin::new()),
+                Box::new(plugin_qiwi_pay::QiwiPayPlugin::new()),
+            ]),
         }
     }
 

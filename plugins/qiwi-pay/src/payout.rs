@@ -55,7 +55,7 @@ impl QiwiPayConnection {
         if is_repeat(context, &order.step)
             && let Some(known) = self.created_before(context, order.payment, StepKind::Payout).await?
         {
-            return Ok(known);
+            return Ok(known.of(order.step.operation));
         }
         let response = self.ask(context, &parameters).await?;
         let (answer, code) = read(&response)?;

@@ -75,7 +75,7 @@ pub async fn create(
     {
         return Ok(Report {
             keep: kept.write(),
-            ..known
+            ..known.of(order.step.operation)
         });
     }
     let response = connection.ask(context, &parameters).await?;
