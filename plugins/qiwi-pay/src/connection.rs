@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ipnet::IpNet;
 use plugin_sdk::connector::{
-    Capability, CaptureOrder, ConnectorError, Context, FinishOrder, HttpMethod, HttpRequest, HttpResponse,
+    Capability, CaptureOrder, ConnectorError, Context, FinishOrder, HttpMethod, HttpRequest, HttpResponse, IssuedToken,
     Notification, NotificationError, NotificationRequest, OutboundConnection, PaymentOrder, PayoutOrder, Report,
     ReturnOrder, StatusQuestion, Step,
 };
@@ -73,11 +73,26 @@ pub struct Kept {
     pub expires_at: Option<chrono::DateTime<chrono::Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deal: Option<Deal>,
+    /// The payer's card is to be stored; an authentication that ends later brings its token.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub save: bool,
+    /// The merchant's id of the customer, when their card is to be stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
 }
 
 impl Kept {
     pub fn read(kept: &Value) -> Self {
         Self::deserialize(kept).unwrap_or_default()
+    }
+
+    /// The card's token, if it was asked for.
+    pub fn token(&self, answer: &Answer<'_>) -> Option<IssuedToken> {
+        if self.save {
+            answer.token(self.customer.as_deref())
+        } else {
+            None
+        }
     }
 
     pub fn write(&self) -> Option<Value> {

@@ -41,6 +41,8 @@ pub async fn create(
     let options = options.map_err(|error| wrong(&error.key, error.message.clone()))?;
     let kept = Kept {
         deal: Deal::of(config.safe_deal, &order.splits, order.amount)?,
+        save: order.save_method,
+        customer: order.customer.id.clone().filter(|_| order.save_method),
         ..Kept::default()
     };
     let opcode = match order.capture {
@@ -80,8 +82,7 @@ pub async fn create(
     }
     let response = connection.ask(context, &parameters).await?;
     let (answer, code) = read(&response)?;
-    let customer = order.save_method.then_some(order.customer.id.as_deref());
-    answered(&answer, code, order, customer, &kept)
+    answered(&answer, code, order, &kept)
 }
 
 /// What the page and the server API both take.
@@ -201,20 +202,14 @@ fn on_page(
     })
 }
 
-fn answered(
-    answer: &Answer<'_>,
-    code: i64,
-    order: &PaymentOrder,
-    customer: Option<Option<&str>>,
-    kept: &Kept,
-) -> Result<Report, ConnectorError> {
+fn answered(answer: &Answer<'_>, code: i64, order: &PaymentOrder, kept: &Kept) -> Result<Report, ConnectorError> {
     let mut report = created(answer, code, StepKind::Create, order.amount)?.of(order.step.operation);
     if let State::Declined(decline) = &report.state
         && decline.try_elsewhere
     {
         return Err(ConnectorError::Declined(decline.clone()));
     }
-    report.token = customer.and_then(|customer| answer.token(customer));
+    report.token = kept.token(answer);
     report.keep = kept.write();
     if kept.deal.as_ref().is_some_and(|deal| deal.wallet.is_some()) {
         // §10: after 5 days the server captures or cancels, and does not say which.

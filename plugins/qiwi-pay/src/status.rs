@@ -163,7 +163,6 @@ fn captures(
     if is_done(payment, TxnType::Auth) {
         let open = known().find(|step| !step.is_final);
         let mine = open.or_else(|| known().find(|step| step.network_id == payment.txn_id()));
-        let mine = mine.or_else(|| known().next());
         let currency = question.payment.amount.currency();
         let reversed = elements.iter().filter(|element| is_done(element, TxnType::Reversal));
         let reversed = reversed
@@ -215,21 +214,15 @@ fn returns(
     for (report, amount) in unmatched {
         let fits = |step: &&&KnownStep| {
             let same_time = report.at.is_none_or(|at| at + CLOCKS_APART >= step.step.at);
-            step.network_id.is_none() && amount == Some(step.amount) && same_time
+            step.network_id.is_none() && !step.is_final && amount == Some(step.amount) && same_time
         };
-        let open = steps.iter().find(|step| !step.is_final && fits(step));
-        // A step that was given up may have been executed after all.
-        let late = || steps.iter().find(|step| fits(step));
         let declined = matches!(report.state, State::Declined(_));
-        match open
-            .or_else(|| late().filter(|_| !declined))
-            .map(|step| step.step.operation)
-        {
+        match steps.iter().find(fits).map(|step| step.step.operation) {
             Some(operation) => {
                 steps.retain(|step| step.step.operation != operation);
                 reports.push(report.of(operation));
             }
-            // A person made it at the network.
+            // A person made it at the network; or it is one that was given up: which one cannot be known.
             None if !declined => reports.push(report),
             None => {}
         }

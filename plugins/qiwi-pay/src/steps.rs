@@ -65,7 +65,7 @@ impl QiwiPayConnection {
         let (answer, code) = read(&response)?;
         let report = purchase::created(&answer, code, StepKind::Create, order.payment.amount)?;
         Ok(Report {
-            token: answer.token(None),
+            token: Kept::read(&order.payment.kept).token(&answer),
             ..report.of(order.step.operation)
         })
     }

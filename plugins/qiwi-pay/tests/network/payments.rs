@@ -86,6 +86,34 @@ async fn a_part_of_a_hold_cannot_be_captured() {
 }
 
 #[rstest]
+#[case::asked_for(true)]
+#[case::not_asked_for(false)]
+#[tokio::test]
+async fn a_card_is_stored_only_when_that_was_asked_for(#[case] save_method: bool) {
+    let shop = Shop::at(99);
+    let order = PaymentOrder {
+        save_method,
+        ..shop.order("10.00", card(12, "A B"))
+    };
+    assert_eq!(shop.pay(&order).await.token.is_some(), save_method);
+    let order = PaymentOrder {
+        save_method,
+        ..shop.order("10.00", card(12, "unknown name"))
+    };
+    let asked = shop.pay(&order).await;
+    let posted = shop.authenticate(&asked, "Y");
+    let finish = shop.finish_of(&known(&order, &asked, "0", "0"), order.step, posted);
+    let token = shop
+        .connection
+        .finish(&shop.wire.context(), &finish)
+        .await
+        .unwrap()
+        .token;
+    let customer = token.map(|token| token.customer);
+    assert_eq!(customer, save_method.then(|| Some("10001".to_owned())));
+}
+
+#[rstest]
 #[case::passed("Y", true)]
 #[case::failed("N", false)]
 #[tokio::test]

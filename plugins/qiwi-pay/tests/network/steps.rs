@@ -127,6 +127,35 @@ async fn returns_of_equal_amounts_are_matched_oldest_with_oldest() {
 }
 
 #[tokio::test]
+async fn what_came_to_its_end_here_is_not_what_a_person_made_there() {
+    let shop = Shop::at(99);
+    let order = shop.hold("100.00");
+    let payment = known(&order, &shop.pay(&order).await, "100.00", "0");
+    let ended = |kind, amount| plugin_sdk::connector::KnownStep {
+        is_final: true,
+        ..open_step(shop.step(), kind, amount)
+    };
+    let declined = vec![ended(StepKind::Reversal, "10.00"), ended(StepKind::Capture, "100.00")];
+    shop.connection
+        .reverse(&shop.wire.context(), &shop.return_of(&payment, "10.00"))
+        .await
+        .unwrap();
+    shop.days(4);
+    let reports = shop.status(&payment, declined).await;
+    let told: Vec<_> = reports[1..]
+        .iter()
+        .map(|told| (told.kind, told.operation, told.amount))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (StepKind::Capture, None, Some(rub("90.00"))),
+            (StepKind::Reversal, None, Some(rub("10.00")))
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_refund_that_a_person_made_is_told_without_a_step() {
     let shop = Shop::at(99);
     let order = shop.order("100.00", card(12, "A B"));
