@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use plugin_sdk::{ConfigError, Secret};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// §1: the network's own addresses.
@@ -79,7 +79,7 @@ pub struct Config {
     pub api_url: String,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PageBy {
     /// A signed link.
@@ -89,9 +89,10 @@ pub enum PageBy {
     Form,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SafeDeal {
+    /// Payments are not split.
     #[default]
     Off,
     /// The performer is paid to a QIWI wallet when the hold is captured.
@@ -100,11 +101,13 @@ pub enum SafeDeal {
     Card,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DealField {
+    /// As documented since June 2021.
     #[default]
     Cf2,
+    /// As before.
     Cf3,
 }
 
@@ -117,7 +120,7 @@ impl DealField {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NestedSign {
     /// They are left out.

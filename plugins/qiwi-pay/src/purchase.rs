@@ -242,7 +242,8 @@ pub fn created(
             return Err(ConnectorError::Uncertain(fault));
         }
     };
-    // A hold of two steps that was captured already is told as such by the status.
+    let hold = status::hold(&state, answer.at());
+    // A hold that was captured already was held before; its capture is told beside it.
     let state = match (answer.txn_type(), state) {
         (TxnType::Auth, State::Succeeded) => State::Authorized,
         (_, state) => state,
@@ -252,7 +253,7 @@ pub fn created(
         at: answer.at(),
         amount: answer.amount(Some(asked.currency())),
         facts: answer.facts(),
-        hold: status::hold(&state, answer.at()),
+        hold,
         ..Report::new(kind, state)
     })
 }

@@ -64,7 +64,7 @@ async fn a_hold_that_nobody_captures_is_captured_by_the_network() {
     let payment = known(&order, &held, "100.00", "0");
     let create = done_step(order.step, StepKind::Create, "100.00", &held);
     let reports = shop.status(&payment, vec![create]).await;
-    assert_eq!(reports[0].state, State::Authorized);
+    assert_eq!((&reports[0].state, reports[0].hold), (&State::Authorized, None));
     assert_eq!(
         (reports[1].kind, reports[1].operation, reports[1].amount),
         (StepKind::Capture, None, Some(rub("100.00")))
