@@ -3,7 +3,8 @@
 use chrono::Duration;
 use plugin_sdk::Money;
 use plugin_sdk::connector::{
-    CaptureOrder, ConnectorError, Context, FinishOrder, NetworkFault, Report, ReturnOrder, State, StepKind,
+    CaptureOrder, ConnectorError, Context, DeclineReason, FinishOrder, NetworkFault, Report, ReturnOrder, State,
+    StepKind,
 };
 
 use crate::answer::{Answer, TxnStatus, TxnType};
@@ -63,7 +64,17 @@ impl QiwiPayConnection {
         parameters.put_within("pares", Some(pares), PARES_MAX)?;
         let response = self.ask(context, &parameters).await?;
         let (answer, code) = read(&response)?;
-        let report = purchase::created(&answer, code, StepKind::Create, order.payment.amount)?;
+        let report = purchase::created(&answer, code, StepKind::Create, order.payment.amount);
+        let report = report.map_err(|error| match error {
+            // It was finished before, by a browser that came twice: how it ended is not said here.
+            ConnectorError::Declined(no) if no.reason == DeclineReason::WrongState => {
+                ConnectorError::Uncertain(NetworkFault {
+                    code: no.code,
+                    ..NetworkFault::new(no.message)
+                })
+            }
+            other => other,
+        })?;
         Ok(Report {
             token: Kept::read(&order.payment.kept).token(&answer),
             ..report.of(order.step.operation)

@@ -140,6 +140,24 @@ async fn three_d_secure_decides(#[case] result: &str, #[case] passes: bool) {
 }
 
 #[tokio::test]
+async fn a_browser_that_comes_twice_does_not_decline_what_was_paid() {
+    let shop = Shop::at(99);
+    let order = shop.order("10.00", card(12, "unknown name"));
+    let asked = shop.pay(&order).await;
+    let posted = shop.authenticate(&asked, "Y");
+    let payment = known(&order, &asked, "0", "0");
+    let finish = shop.finish_of(&payment, order.step, posted);
+    shop.wire.fault(plugin_sdk::testing::Fault::LostAnswer);
+    for _ in 0..2 {
+        let doubt = shop.connection.finish(&shop.wire.context(), &finish).await;
+        assert!(matches!(doubt, Err(ConnectorError::Uncertain(_))));
+    }
+    let step = open_step(order.step, StepKind::Create, "10.00");
+    assert_eq!(shop.status(&payment, vec![step]).await[0].state, State::Succeeded);
+    assert_eq!(shop.truth(), [(1, 4, "10.00".to_owned())]);
+}
+
+#[tokio::test]
 async fn three_d_secure_ends_after_a_quarter_of_an_hour() {
     let shop = Shop::at(99);
     let order = shop.order("10.00", card(12, "unknown name"));
