@@ -18,6 +18,7 @@ impl Plugins {
                 Box::new(plugin_terminal::TerminalPlugin::new()),
                 Box::new(plugin_payin::PayinPlugin::new()),
                 Box::new(plugin_wallet::WalletPlugin::new()),
+                Box::new(plugin_qiwi_pay::QiwiPayPlugin::new()),
             ]),
         }
     }

@@ -19,6 +19,9 @@ use crate::merchants::read_id;
 use crate::tokens::NewPaymentToken;
 use crate::{NewDecision, NewEvent, NewPayment, Payment, Store, StoreError};
 
+/// A payment that changed while it was read is read again this often.
+const READS_MAX: u32 = 5;
+
 /// A payment that a merchant's system made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
@@ -253,8 +256,25 @@ impl Store {
         Ok(OrderWritten::Done)
     }
 
-    /// A payment that a merchant's system made; a terminal's is not found.
+    /// A payment that a merchant's system made; a terminal's is not found. All of it is of one version.
     pub async fn order(&self, merchant: MerchantId, payment: PaymentId) -> Result<OrderState, StoreError> {
+        for _ in 0..READS_MAX {
+            let state = self.read_order(merchant, payment).await?;
+            let version: Option<i64> = orders::Entity::find_by_id(payment.to_string())
+                .select_only()
+                .column(orders::Column::Version)
+                .into_tuple()
+                .one(&self.reads)
+                .await?;
+            if version == Some(state.order.version) {
+                return Ok(state);
+            }
+        }
+        // It changes without end; whoever writes by this is told so.
+        self.read_order(merchant, payment).await
+    }
+
+    async fn read_order(&self, merchant: MerchantId, payment: PaymentId) -> Result<OrderState, StoreError> {
         let order = orders::Entity::find_by_id(payment.to_string())
             .filter(orders::Column::MerchantId.eq(merchant.to_string()))
             .one(&self.reads)
@@ -384,9 +404,12 @@ async fn update_order(transaction: &DatabaseTransaction, order: &Order) -> Resul
         .col_expr(Column::CapturedMinor, Expr::value(order.captured.minor()))
         .col_expr(Column::ReversedMinor, Expr::value(order.reversed.minor()))
         .col_expr(Column::RefundedMinor, Expr::value(order.refunded.minor()))
-        .col_expr(Column::NetworkId, Expr::value(order.network_id.clone()))
-        .col_expr(Column::Progress, Expr::value(order.progress.clone()))
-        .col_expr(Column::Route, Expr::value(order.route.clone()))
+        .col_expr(
+            Column::NetworkId,
+            Expr::value(order.network_id.as_deref().map(without_nul)),
+        )
+        .col_expr(Column::Progress, Expr::value(storable(&order.progress)?))
+        .col_expr(Column::Route, Expr::value(storable(&order.route)?))
         .col_expr(Column::Version, Expr::value(order.version + 1))
         .col_expr(Column::ExpiresAt, Expr::value(order.expires_at))
         .col_expr(Column::UpdatedAt, Expr::value(order.updated_at))
@@ -447,9 +470,9 @@ impl NewOrder {
             reversed_minor: 0,
             refunded_minor: 0,
             network_id: None,
-            details: self.details.clone(),
+            details: storable(&self.details).unwrap_or_default(),
             progress: Value::Object(serde_json::Map::new()),
-            route: self.route.clone(),
+            route: storable(&self.route).unwrap_or_default(),
             version: 1,
             expires_at: self.expires_at,
             updated_at: self.payment.created_at,
@@ -516,13 +539,23 @@ impl OrderOperation {
             connection_id: Some(self.connection_id.to_string()),
             number: Some(self.number),
             amount_minor: Some(self.amount.minor()),
-            network_id: self.network_id.clone(),
-            fault: self.fault.clone(),
+            network_id: self.network_id.as_deref().map(without_nul),
+            fault: self.fault.as_ref().and_then(|fault| storable(fault).ok()),
             tries: Some(self.tries),
             check_at: self.check_at,
             updated_at: Some(self.updated_at),
         }
     }
+}
+
+/// PostgreSQL's texts cannot hold NUL, and a network may send anything.
+fn storable(document: &Value) -> Result<Value, StoreError> {
+    let text = bulk::storable_json(document.to_string());
+    serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "")
 }
 
 const fn capture_text(capture: CaptureMode) -> &'static str {

@@ -61,6 +61,16 @@ impl Market {
         let endpoint = json!({ "url": inspector.url("/hook") });
         let made = self.shop.post("/webhook_endpoints", &endpoint).await;
         assert_eq!(made.status, 201, "{made:?}");
+        // The node has taken the endpoint over once an event reaches it.
+        let admin = self.gateway.admin();
+        soon("the endpoint", async || {
+            let probe = json!({ "amount": rub("1.00"), "method": card(2), "connection": "payin" });
+            let probed = self.shop.post("/payments", &probe).await;
+            assert_eq!(probed.status, 201, "{probed:?}");
+            let events = admin.get("/admin/v1/merchants/acme/deliveries").await;
+            (!events["data"].as_array().unwrap().is_empty()).then_some(())
+        })
+        .await;
         inspector
     }
 }
