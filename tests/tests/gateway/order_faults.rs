@@ -12,6 +12,8 @@ use crate::orders::{Market, card, rub};
 
 /// What is in doubt is settled within this: the operation's time, and a few questions.
 const SETTLED: Duration = Duration::from_secs(60);
+/// Events of a payment are told in order; one that a node was sending when it died is sent again when its lease is over.
+const HEARD: Duration = Duration::from_secs(120);
 /// So short that the tests need not wait for a network's usual patience, in milliseconds.
 const OPERATION_TIMEOUT: (&str, &str) = ("TOLLGATE_CONNECTORS__OPERATION_TIMEOUT_MS", "4000");
 
@@ -162,7 +164,7 @@ async fn truth(market: &Market, payment: &str) -> (bool, usize, usize) {
 }
 
 async fn heard(hooks: &Inspector, event: &str, payment: &str) {
-    soon(event, async || {
+    within(HEARD, event, async || {
         let about = |hook: &e2e::Received| hook.json()["type"] == event && hook.json()["data"]["id"] == payment;
         hooks.received().iter().any(about).then_some(())
     })
