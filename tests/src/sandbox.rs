@@ -89,9 +89,9 @@ impl Sandbox {
         assert_eq!(status, 200);
     }
 
-    /// The next request whose path contains `path` meets this fault.
+    /// The next PUT whose path contains `path` meets this fault; questions pass.
     pub async fn fault(&self, path: &str, fault: &str) {
-        let order = json!({ "path": path, "fault": fault });
+        let order = json!({ "method": "PUT", "path": path, "fault": fault });
         assert_eq!(self.post("/sandbox/faults", &order).await.0, 204);
     }
 

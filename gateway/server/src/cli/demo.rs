@@ -110,6 +110,13 @@ fn settings(folder: &Path) -> Result<Settings, Failure> {
             .into_iter()
             .filter(|(name, _)| !own.iter().any(|prefix| name.starts_with(prefix))),
     );
+    let settings = Settings::from_sources(None, variables.clone())?;
+    if settings.public.url.is_some() {
+        return Ok(settings);
+    }
+    // The networks are played on this machine, so they reach us where we listen.
+    let url = format!("http://{}", settings.public.listen);
+    variables.push(("TOLLGATE_PUBLIC__URL".to_owned(), url));
     Ok(Settings::from_sources(None, variables)?)
 }
 

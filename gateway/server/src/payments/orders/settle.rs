@@ -59,7 +59,9 @@ impl Settling {
 
     /// An answer, a status or a notification about one step.
     pub fn report(&mut self, report: Report) -> Settled {
-        let at = match self.operation_of(&report) {
+        let place = self.operation_of(&report);
+        let known = place.is_some();
+        let at = match place {
             Some(at) => at,
             None if is_create(report.kind) => return Settled::default(),
             None => match self.made_by_the_network(&report) {
@@ -82,6 +84,10 @@ impl Settling {
             self.stepped(at, report)
         };
         settled.changed |= before != (self.progress.clone(), self.state.order.network_id.clone());
+        if !known && !self.is_final(at) {
+            // What contradicts the payment is nobody's operation.
+            self.state.operations.truncate(at);
+        }
         settled
     }
 
@@ -209,15 +215,20 @@ impl Settling {
             return living.or_else(|| creates().next()).map(|(at, _)| at);
         }
         let network_id = report.network_id.as_deref()?;
-        let same = operations()
-            .find(|(_, known)| known.kind == report.kind && known.network_id.as_deref() == Some(network_id));
+        // Who asked before the step was stored did not know it, and yet its own id is what the network echoes.
+        let same = operations().find(|(_, known)| {
+            let told = known.kind == report.kind && known.network_id.as_deref() == Some(network_id);
+            told || known.id.to_string() == network_id
+        });
         same.map(|(at, _)| at)
     }
 
     /// A step that nobody here ordered: a hold that was captured when its time was over, or a refund that a person made
     /// at the network.
     fn made_by_the_network(&mut self, report: &Report) -> Option<usize> {
-        if !matches!(report.state, State::Succeeded) {
+        // While a step of ours is open, this may be that very step, seen by who did not know of it: it will be asked for.
+        let open = |known: &OrderOperation| !is_create(known.kind) && !known.status.is_final();
+        if !matches!(report.state, State::Succeeded) || self.state.operations.iter().any(open) {
             return None;
         }
         let amounts = self.amounts();

@@ -253,6 +253,26 @@ fn a_network_captures_by_itself_when_the_time_is_over() {
 }
 
 #[test]
+fn who_asked_before_a_step_was_stored_does_not_make_it_twice() {
+    let (mut settling, id) = with_step(StepKind::Reversal, 10_000);
+    let unknown = |network_id: &str| {
+        Report::new(StepKind::Reversal, State::Succeeded)
+            .with_network_id(network_id)
+            .with_amount(rub(10_000))
+    };
+    // A network that numbers steps by itself: it may be ours, so the open step is waited for.
+    assert!(!settling.report(unknown("17")).changed);
+    assert_eq!(settling.state.operations.len(), 2);
+    // A network that echoes our id.
+    settling.report(unknown(&id.to_string()));
+    assert_eq!(
+        (status(&settling), settling.state.operations.len()),
+        (PaymentStatus::Reversed, 2)
+    );
+    assert_eq!(settling.state.operations[1].status, OperationStatus::Succeeded);
+}
+
+#[test]
 fn a_capture_in_doubt_is_settled_by_a_payment_that_is_captured() {
     let (mut settling, id) = with_step(StepKind::Capture, 10_000);
     settling.failure(id, &ConnectorError::Uncertain(NetworkFault::new("timed out")));
@@ -288,6 +308,7 @@ fn a_word_that_cannot_be_true_is_not_applied() {
         (status(&settling), settling.state.order.refunded),
         (PaymentStatus::Succeeded, rub(0))
     );
+    assert_eq!(settling.state.operations.len(), 1, "nothing stays open for it");
     assert!(!settling.report(create(State::Declined(decline()))).changed);
 }
 
