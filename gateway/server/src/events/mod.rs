@@ -6,7 +6,7 @@ mod sender;
 mod signature;
 
 pub use body::{WebhookBody, container_body, standard_body};
-pub use payload::{new_payment_object, payment_object};
+pub use payload::{moment, new_payment_object, payment_object};
 pub use sender::{Attempt, Sender};
 pub use signature::{SecretError, Signer, generate_secret, secret_place};
 

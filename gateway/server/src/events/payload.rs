@@ -94,6 +94,8 @@ fn object(payment: &Seen<'_>) -> Value {
     })
 }
 
-fn moment(at: DateTime<Utc>) -> String {
+/// A moment as merchants see it: UTC, in milliseconds.
+#[must_use]
+pub fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

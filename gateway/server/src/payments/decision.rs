@@ -163,20 +163,10 @@ impl Rules {
         let Some(revision) = asked.revision() else {
             return;
         };
-        let input = Input::Event(Event {
-            id: Some(event.id.to_string()),
-            event_type: event.event_type.to_owned(),
-            payment: Some(view),
-            data: event.payload.clone(),
-            at: event.created_at,
-        });
-        let mut limits = asked.tenant.rules.limits;
-        limits.decision = limits.decision.min(EVENT_TIME_MAX);
-        let made = self.decide(asked, revision, input, &limits).await;
-        match made.map(|made| made.decision.outcome) {
-            Some(Outcome::Drop) => event.deliveries.clear(),
-            Some(Outcome::Annotate { notes }) => annotate(&mut event.payload, notes),
-            _ => {}
+        let input = event_input(event, view);
+        let made = self.decide(asked, revision, input, &event_limits(asked.tenant)).await;
+        if let Some(made) = made {
+            shape(event, made.decision.outcome);
         }
     }
 
@@ -188,11 +178,23 @@ impl Rules {
         input: Input,
         limits: &CallLimits,
     ) -> Option<DecisionRecord> {
-        let (tenant, handler) = (asked.tenant, input.handler());
+        let handler = input.handler();
         if handler != Handler::Check && !revision.may_have(handler) {
             return None;
         }
-        let (input, context) = (Arc::new(input), context(asked));
+        Some(self.ask(asked.tenant, revision, input, context(asked), limits).await)
+    }
+
+    /// Runs the handler that the input is for, and tells the merchant when it fails.
+    async fn ask(
+        &self,
+        tenant: &BoundTenant,
+        revision: &BoundRevision,
+        input: Input,
+        context: CallContext,
+        limits: &CallLimits,
+    ) -> DecisionRecord {
+        let (handler, input) = (input.handler(), Arc::new(input));
         let decision = match &revision.program {
             Ok(program) => {
                 let host = self.hosts.of(
@@ -215,12 +217,12 @@ impl Rules {
             Outcome::NoHandler => revision.remember_lacking(handler),
             _ => {}
         }
-        Some(DecisionRecord {
+        DecisionRecord {
             input,
             context,
             decision,
             masked: false,
-        })
+        }
     }
 
     /// Leaves a decision to be stored, if it is one of those that are kept, and to the shadow. Gives its id if stored.
@@ -238,6 +240,32 @@ impl Rules {
         behind.decisions.extend(row);
         shadow(asked, &made, id, behind);
         id
+    }
+}
+
+/// What an `event` handler is asked.
+fn event_input(event: &NewEvent, view: Payment) -> Input {
+    Input::Event(Event {
+        id: Some(event.id.to_string()),
+        event_type: event.event_type.to_owned(),
+        payment: Some(view),
+        data: event.payload.clone(),
+        at: event.created_at,
+    })
+}
+
+fn event_limits(tenant: &BoundTenant) -> CallLimits {
+    let mut limits = tenant.rules.limits;
+    limits.decision = limits.decision.min(EVENT_TIME_MAX);
+    limits
+}
+
+/// What an `event` handler answered. One that failed changes nothing.
+fn shape(event: &mut NewEvent, outcome: Outcome) {
+    match outcome {
+        Outcome::Drop => event.deliveries.clear(),
+        Outcome::Annotate { notes } => annotate(&mut event.payload, notes),
+        _ => {}
     }
 }
 

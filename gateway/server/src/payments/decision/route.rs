@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, DecisionId, Reason};
-use rules::{CallContext, Event, Handler, Input, Outcome, Payment, Surroundings};
+use rules::{CallContext, Handler, Input, Outcome, Payment};
 use store::{NewDecision, NewEvent};
 
-use super::{DecisionRecord, EVENT_TIME_MAX, Rules, annotate, broken, not_compiled, seed};
+use super::{DecisionRecord, Rules, broken, event_input, event_limits, seed, shape};
 use crate::payments::account::Verdict;
 use crate::payments::shadow::ShadowJob;
-use crate::tenancy::{BoundRevision, BoundTenant};
+use crate::tenancy::BoundTenant;
 
 /// Where the rules send a payment.
 pub enum Routing {
@@ -53,7 +53,9 @@ impl Rules {
             now,
             seed: seed(&[&key, "", &account]),
         };
-        let made = self.ask(tenant, revision, Input::Route(payment), context, None).await;
+        let made = self
+            .ask(tenant, revision, Input::Route(payment), context, &tenant.rules.limits)
+            .await;
         (self.canaries).observe(&tenant.rules, revision.number, &made.decision.outcome);
         let routing = match made.decision.outcome.clone() {
             Outcome::NoHandler => return unsaid,
@@ -133,65 +135,13 @@ impl Rules {
         if event.deliveries.is_empty() || !revision.may_have(Handler::Event) {
             return;
         }
-        let id = event.id.to_string();
         let context = CallContext {
             now: event.created_at,
-            seed: seed(&[&id, "", ""]),
+            seed: seed(&[&event.id.to_string(), "", ""]),
         };
-        let input = Input::Event(Event {
-            id: Some(id),
-            event_type: event.event_type.to_owned(),
-            payment: Some(view),
-            data: event.payload.clone(),
-            at: event.created_at,
-        });
-        let made = self.ask(tenant, revision, input, context, Some(EVENT_TIME_MAX)).await;
-        match made.decision.outcome {
-            Outcome::Drop => event.deliveries.clear(),
-            Outcome::Annotate { notes } => annotate(&mut event.payload, notes),
-            _ => {}
-        }
-    }
-
-    async fn ask(
-        &self,
-        tenant: &BoundTenant,
-        revision: &BoundRevision,
-        input: Input,
-        context: CallContext,
-        time_max: Option<std::time::Duration>,
-    ) -> DecisionRecord {
-        let (handler, input) = (input.handler(), Arc::new(input));
-        let mut limits = tenant.rules.limits;
-        limits.decision = time_max.map_or(limits.decision, |max| limits.decision.min(max));
-        let decision = match &revision.program {
-            Ok(program) => {
-                let host = (self.hosts).of(
-                    tenant.merchant.id,
-                    &tenant.rules.settings.http_hosts,
-                    &tenant.rules.secrets,
-                );
-                let surroundings = Surroundings {
-                    host: &host,
-                    limits: Some(&limits),
-                    allowance: Some(&tenant.rules.allowance),
-                    breaker: Some(&revision.breaker),
-                };
-                self.engine.run(program, &input, &context, &surroundings).await
-            }
-            Err(message) => not_compiled(message),
-        };
-        match &decision.outcome {
-            Outcome::Failed(error) => self.failures.tell(tenant, revision.number, error, context.now),
-            Outcome::NoHandler => revision.remember_lacking(handler),
-            _ => {}
-        }
-        DecisionRecord {
-            input,
-            context,
-            decision,
-            masked: false,
-        }
+        let input = event_input(event, view);
+        let made = self.ask(tenant, revision, input, context, &event_limits(tenant)).await;
+        shape(event, made.decision.outcome);
     }
 }
 

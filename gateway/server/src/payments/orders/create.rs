@@ -271,10 +271,7 @@ impl Orders {
         operation: &OrderOperation,
         ask: &Ask<'_>,
     ) -> Result<Report, ConnectorError> {
-        let outbound = connection
-            .outbound()
-            .ok_or_else(|| ConnectorError::invalid("the connection cannot be used"))?;
-        let client = self.client(connection, Some(state.order.payment.id))?;
+        let (outbound, client) = self.reach(connection, Some(state.order.payment.id))?;
         let context = self.context(&client);
         let (payment, number) = (state.order.payment.id, state.order.payment.number);
         let number = u64::try_from(number).unwrap_or_default();

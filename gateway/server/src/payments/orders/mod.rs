@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use plugin_sdk::connector::{
-    ConnectorError, Context, IssuedToken, KnownStep, NetworkFault, PaymentRef, StatusQuestion, Step, StepKind,
+    ConnectorError, Context, IssuedToken, KnownStep, NetworkFault, OutboundConnection, PaymentRef, StatusQuestion,
+    Step, StepKind,
 };
 use plugin_sdk::{Clock, EventId, MerchantId, Money, OperationId, PaymentId, TokenId};
 use secrecy::SecretString;
@@ -194,6 +195,17 @@ impl Orders {
         payment: Option<PaymentId>,
     ) -> Result<UpstreamClient<'a>, ConnectorError> {
         (self.parts.upstreams.client(&connection.row, payment)).map_err(ConnectorError::from)
+    }
+
+    /// The way to a connection's network, for one operation.
+    fn reach<'a>(
+        &'a self,
+        connection: &'a BoundConnection,
+        payment: Option<PaymentId>,
+    ) -> Result<(&'a dyn OutboundConnection, UpstreamClient<'a>), ConnectorError> {
+        let outbound = connection.outbound();
+        let outbound = outbound.ok_or_else(|| ConnectorError::invalid("the connection cannot be used"))?;
+        Ok((outbound, self.client(connection, payment)?))
     }
 
     fn context<'a>(&'a self, client: &'a UpstreamClient<'_>) -> Context<'a> {

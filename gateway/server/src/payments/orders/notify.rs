@@ -2,7 +2,7 @@
 
 use plugin_sdk::connector::{Notification, NotificationError, NotificationRequest, Subject};
 use plugin_sdk::{PaymentId, RawAnswer};
-use store::{OrderDirection, StoreError};
+use store::StoreError;
 
 use super::settle::{Settled, Settling};
 use super::{OrderError, Orders};
@@ -87,8 +87,6 @@ impl Orders {
             .operations
             .iter()
             .any(|operation| operation.connection_id == connection.row.id);
-        let outgoing = state.order.direction == OrderDirection::Out;
-        tracing::debug!(%payment, its_own, outgoing, "a notification");
         Ok(its_own.then_some(payment))
     }
 }

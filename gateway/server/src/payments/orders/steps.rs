@@ -133,10 +133,7 @@ impl Orders {
         operation: &OrderOperation,
         work: &Work<'_>,
     ) -> Result<Report, ConnectorError> {
-        let outbound = connection
-            .outbound()
-            .ok_or_else(|| ConnectorError::invalid("the connection cannot be used"))?;
-        let client = self.client(connection, Some(state.order.payment.id))?;
+        let (outbound, client) = self.reach(connection, Some(state.order.payment.id))?;
         let context = self.context(&client);
         let reference = payment_ref(state);
         let payment = reference.map_err(|error| ConnectorError::invalid(error.to_string()))?;
@@ -196,10 +193,7 @@ impl Orders {
         operation: &OrderOperation,
         posted: Vec<(String, String)>,
     ) -> Result<Report, ConnectorError> {
-        let outbound = connection
-            .outbound()
-            .ok_or_else(|| ConnectorError::invalid("the connection cannot be used"))?;
-        let client = self.client(connection, Some(state.order.payment.id))?;
+        let (outbound, client) = self.reach(connection, Some(state.order.payment.id))?;
         let reference = payment_ref(state);
         let order = FinishOrder {
             step: step_of(operation),
@@ -249,10 +243,7 @@ impl Orders {
         connection: &BoundConnection,
         state: &OrderState,
     ) -> Result<Vec<Report>, ConnectorError> {
-        let outbound = connection
-            .outbound()
-            .ok_or_else(|| ConnectorError::invalid("the connection cannot be used"))?;
-        let client = self.client(connection, Some(state.order.payment.id))?;
+        let (outbound, client) = self.reach(connection, Some(state.order.payment.id))?;
         let question = super::status_question(state);
         let question = question.map_err(|error| ConnectorError::invalid(error.to_string()))?;
         self.in_time(outbound.status(&self.context(&client), &question)).await

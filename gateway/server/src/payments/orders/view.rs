@@ -1,6 +1,5 @@
 //! A merchant system's payment as people and programs see it, in REST and in events alike.
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use plugin_sdk::OperationId;
 use plugin_sdk::connector::StepKind;
 use serde_json::{Map, Value, json};
@@ -8,6 +7,7 @@ use store::{Order, OrderDirection, OrderOperation, OrderState};
 
 use super::progress::{self, Details, Progress};
 use super::{Answer, settle};
+use crate::events::moment;
 use crate::tenancy::BoundTenant;
 
 /// The payment with its operations.
@@ -157,8 +157,4 @@ fn connection_name(tenant: &BoundTenant, id: plugin_sdk::ConnectionId) -> Option
     connections
         .find(|connection| connection.row.id == id)
         .map(|connection| connection.row.slug.as_str())
-}
-
-fn moment(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
