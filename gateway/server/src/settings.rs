@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use store::ListQuota;
 
+use crate::access::people::{FactorPolicy, SessionLimits};
 use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
@@ -56,6 +57,7 @@ pub struct Settings {
     master_key_file: String,
     pub public: PublicSettings,
     pub admin: AdminSettings,
+    pub access: AccessSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
     pub payments: PaymentSettings,
@@ -95,9 +97,29 @@ pub struct ConnectorSettings {
 #[serde(deny_unknown_fields)]
 pub struct AdminSettings {
     pub listen: String,
+    #[serde(deserialize_with = "given")]
+    pub url: Option<String>,
     bootstrap_token: SecretString,
     bootstrap_token_file: String,
     pub body_bytes_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    pub second_factor: FactorPolicy,
+    pub session_hours: u32,
+    pub idle_minutes: u32,
+}
+
+impl AccessSettings {
+    #[must_use]
+    pub fn limits(&self) -> SessionLimits {
+        SessionLimits {
+            life: chrono::Duration::hours(self.session_hours.into()),
+            idle: chrono::Duration::minutes(self.idle_minutes.into()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -238,6 +260,8 @@ impl Settings {
             ("public.connections_max", self.public.connections_max as u64),
             ("database.connections_max", u64::from(self.database.connections_max)),
             ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
+            ("access.session_hours", self.access.session_hours.into()),
+            ("access.idle_minutes", self.access.idle_minutes.into()),
             ("redis.timeout_ms", self.redis.timeout_ms),
             ("redis.connect_timeout_ms", self.redis.connect_timeout_ms),
             ("redis.failures_max", u64::from(self.redis.failures_max)),

@@ -7,3 +7,4 @@ pub mod outbound;
 pub mod peer;
 pub mod recorder;
 pub mod upstream;
+pub mod upstream_health;
