@@ -1,12 +1,13 @@
 //! One node: everything put together, started, and stopped in order.
 
+mod public;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::KeepAlive;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use plugin_sdk::{Clock, SystemClock};
@@ -22,10 +23,12 @@ use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};
 use crate::edge::guard::Guard;
+use crate::edge::listener::Everybody;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::upstream::Upstreams;
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
+use crate::node::public::Desk;
 use crate::neighbours::{Redis, RedisError};
 use crate::payments::orders::{Orders, Parts as OrderParts};
 use crate::payments::velocity::{SharedVelocities, Velocities};
@@ -48,8 +51,6 @@ const ADMIN_WORKERS: usize = 1;
 const IMPORTS_WAITING_MAX: usize = 64;
 /// Replays that run at once: they take half of a core, whatever waits.
 const REPLAYS_AT_ONCE: usize = 1;
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 4_096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -298,16 +299,21 @@ impl Node {
             guard: Guard::default(),
             log: log.clone(),
             clock: core.clock,
-            trusted_proxies: settings.public.trusted_proxies.clone(),
+            proxies: settings.public.proxies(),
             body_bytes_max: settings.public.body_bytes_max,
             body_timeout: Duration::from_millis(settings.public.body_timeout_ms),
             default_connection: extras.default_connection,
         });
-        let (public, public_server) = listen_public(settings, network, merchant_api)?;
+        let desk = Desk {
+            network,
+            merchant_api,
+            body_bytes_max: settings.public.body_bytes_max,
+        };
+        let public = public::listen(&settings.public, &desk, Arc::new(Everybody)).await?;
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
-        let servers = vec![public_server, admin_server];
+        let servers = vec![public.server, admin_server];
         Ok(Self {
-            public,
+            public: public.plain,
             admin,
             servers,
             stop,
@@ -451,47 +457,6 @@ fn start_canary_watch(
 }
 
 type Listening = (SocketAddr, (ServerHandle, JoinHandle<std::io::Result<()>>));
-
-fn listen_public(
-    settings: &Settings,
-    network: Data<network::Network>,
-    merchant_api: Data<MerchantApi>,
-) -> Result<Listening, NodeError> {
-    let body_bytes_max = settings.public.body_bytes_max;
-    let public = &settings.public;
-    let workers = if public.workers == 0 {
-        num_cores()
-    } else {
-        public.workers
-    };
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(network.clone())
-            .app_data(merchant_api.clone())
-            .app_data(web::PayloadConfig::default().limit(body_bytes_max))
-            .app_data(
-                web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()),
-            )
-            .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("this path").into()))
-            .configure(network::configure)
-    })
-    .workers(workers)
-    .client_request_timeout(Duration::from_millis(public.head_timeout_ms))
-    .keep_alive(KeepAlive::Timeout(Duration::from_secs(public.keep_alive_s)))
-    .max_connections((public.connections_max / workers).max(1))
-    .backlog(BACKLOG)
-    .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
-    .disable_signals();
-    let listen_error = |error| NodeError::Listen {
-        address: public.listen.clone(),
-        error,
-    };
-    let server = server.bind(&public.listen).map_err(listen_error)?;
-    let address = server.addrs().first().copied();
-    let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    let server = server.run();
-    Ok((address, (server.handle(), tokio::spawn(server))))
-}
 
 fn listen_admin(
     settings: &Settings,

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use store::ListQuota;
 
+use crate::edge::peer::{ForwardedHeader, Proxies};
 use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
@@ -76,6 +77,8 @@ pub struct PublicSettings {
     pub workers: usize,
     #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<IpNet>,
+    pub forwarded_header: ForwardedHeader,
+    pub proxy_protocol: bool,
     pub body_bytes_max: usize,
     pub head_timeout_ms: u64,
     pub body_timeout_ms: u64,
@@ -308,6 +311,15 @@ impl Settings {
     /// The master key's text; `None` when none is set.
     pub fn master_key(&self) -> Result<Option<SecretString>, SettingsError> {
         secret("master_key", &self.master_key, &self.master_key_file)
+    }
+}
+
+impl PublicSettings {
+    pub fn proxies(&self) -> Proxies {
+        Proxies {
+            trusted: self.trusted_proxies.clone(),
+            header: self.forwarded_header,
+        }
     }
 }
 

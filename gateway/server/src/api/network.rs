@@ -8,7 +8,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use ipnet::IpNet;
 use plugin_sdk::connector::{NotificationError, NotificationRequest};
 use plugin_sdk::{Clock, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, RawAnswer, RawRequest, Reason};
 use store::{LogWriter, NewExchange};
@@ -19,7 +18,7 @@ use crate::api::merchant;
 use crate::api::problem::Problem;
 use crate::edge::body::{self, BodyLimits};
 use crate::edge::guard::{Guard, Refused};
-use crate::edge::peer;
+use crate::edge::peer::{self, Proxies};
 use crate::edge::recorder::Recorder;
 use crate::payments::orders::{Orders, Refusal};
 use crate::payments::{Acceptance, Answered, Call, Envelope};
@@ -37,7 +36,7 @@ pub struct Network {
     pub guard: Guard,
     pub log: LogWriter,
     pub clock: Arc<dyn Clock>,
-    pub trusted_proxies: Vec<IpNet>,
+    pub proxies: Proxies,
     pub body_bytes_max: usize,
     pub body_timeout: Duration,
     /// Merchant and connection that `/payment` means when nothing else names one.
@@ -79,7 +78,7 @@ type Target = (Arc<BoundTenant>, Arc<BoundConnection>);
 
 impl Network {
     fn recorder(&self, request: &HttpRequest) -> Recorder {
-        let peer = peer::address(request, &self.trusted_proxies);
+        let peer = peer::address(request, &self.proxies);
         Recorder::new(request, peer.to_string(), self.clock.now())
     }
 
@@ -151,7 +150,7 @@ impl Network {
                 &Problem::unavailable("this connection's config cannot be used"),
             );
         };
-        let address = peer::address(request, &self.trusted_proxies);
+        let address = peer::address(request, &self.proxies);
         if let Some(refusal) = self.admit(request, recorder, connection, protocol, address).await {
             return refusal;
         }
@@ -199,7 +198,7 @@ impl Network {
         let subnets = connection
             .outbound()
             .map_or(&[][..], |outbound| outbound.notification_subnets());
-        let address = peer::address(request, &self.trusted_proxies);
+        let address = peer::address(request, &self.proxies);
         if !subnets.is_empty() && !subnets.iter().any(|subnet| subnet.contains(&address)) {
             metrics::counter!("tollgate_refused_total", "guard" => "address").increment(1);
             return self.refuse(recorder, &Problem::forbidden_address());

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod guard;
 pub mod identity;
+pub mod listener;
 pub mod outbound;
 pub mod peer;
 pub mod recorder;
