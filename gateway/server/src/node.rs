@@ -25,6 +25,7 @@ use crate::api::{admin, network, openapi, problem::Problem, status};
 use crate::edge::guard::Guard;
 use crate::edge::listener::Everybody;
 use crate::edge::outbound::{Outbound, OutboundError};
+use crate::edge::tls::{Keeper, KeeperError, Terminator};
 use crate::edge::upstream::Upstreams;
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
@@ -75,6 +76,8 @@ pub enum NodeError {
     Redis(#[from] RedisError),
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("certificates: {0}")]
+    Certificates(#[from] KeeperError),
     #[error("listener {address}: {error}")]
     Listen { address: String, error: std::io::Error },
 }
@@ -169,6 +172,8 @@ pub struct Extras {
 /// A running node.
 pub struct Node {
     pub public: SocketAddr,
+    /// Where networks and tenant systems call over TLS.
+    pub tls: Vec<SocketAddr>,
     pub admin: SocketAddr,
     servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     stop: watch::Sender<bool>,
@@ -210,6 +215,10 @@ impl Node {
             clock: Arc::clone(&core.clock),
         };
         let hosts = Hosts::new(core.outbound.clone(), Arc::clone(&core.sealer), lookups, http_timeout);
+        let terminator = Arc::new(Terminator::new(settings.public.tls()));
+        if !settings.public.tls_listen.is_empty() {
+            watches.push(start_keeper(settings, &core, &terminator).await?);
+        }
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
         let imports = Imports::new(core.lists.clone());
@@ -309,11 +318,12 @@ impl Node {
             merchant_api,
             body_bytes_max: settings.public.body_bytes_max,
         };
-        let public = public::listen(&settings.public, &desk, Arc::new(Everybody)).await?;
+        let public = public::listen(&settings.public, &desk, Arc::new(Everybody), &terminator).await?;
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
         let servers = vec![public.server, admin_server];
         Ok(Self {
             public: public.plain,
+            tls: public.tls,
             admin,
             servers,
             stop,
@@ -418,6 +428,23 @@ fn start_list_workers(
         tokio::spawn(imports.clone().serve(jobs, stopped.clone())),
         tokio::spawn(upkeep.run(stopped.clone())),
     ]
+}
+
+/// Certificates are there before the first caller, and kept true from then on.
+async fn start_keeper(
+    settings: &Settings,
+    core: &Core,
+    terminator: &Arc<Terminator>,
+) -> Result<JoinHandle<()>, NodeError> {
+    let mut keeper = Keeper::new(
+        core.store.clone(),
+        Arc::clone(&core.sealer),
+        Arc::clone(&core.clock),
+        Arc::clone(terminator),
+        settings.public.certificate_files(),
+    );
+    keeper.load().await?;
+    Ok(tokio::spawn(keeper.watch()))
 }
 
 /// Recovery runs rules, whose machines stay on their thread: it gets one of its own.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use store::ListQuota;
 
 use crate::edge::peer::{ForwardedHeader, Proxies};
+use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
@@ -72,6 +73,14 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct PublicSettings {
     pub listen: String,
+    #[serde(deserialize_with = "texts")]
+    pub tls_listen: Vec<String>,
+    #[serde(deserialize_with = "texts")]
+    certificate_files: Vec<String>,
+    #[serde(deserialize_with = "given")]
+    tls_default_name: Option<String>,
+    pub handshake_timeout_ms: u64,
+    handshakes_at_once: usize,
     #[serde(deserialize_with = "given")]
     pub url: Option<String>,
     pub workers: usize,
@@ -238,6 +247,8 @@ impl Settings {
             ("public.body_bytes_max", self.public.body_bytes_max as u64),
             ("public.head_timeout_ms", self.public.head_timeout_ms),
             ("public.body_timeout_ms", self.public.body_timeout_ms),
+            ("public.handshake_timeout_ms", self.public.handshake_timeout_ms),
+            ("public.handshakes_at_once", self.public.handshakes_at_once as u64),
             ("public.connections_max", self.public.connections_max as u64),
             ("database.connections_max", u64::from(self.database.connections_max)),
             ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
@@ -319,6 +330,17 @@ impl PublicSettings {
         Proxies {
             trusted: self.trusted_proxies.clone(),
             header: self.forwarded_header,
+        }
+    }
+
+    pub fn certificate_files(&self) -> Vec<CertificateFile> {
+        self.certificate_files.iter().map(|text| CertificateFile::of(text)).collect()
+    }
+
+    pub fn tls(&self) -> TerminatorOptions {
+        TerminatorOptions {
+            at_once: self.handshakes_at_once,
+            default_name: self.tls_default_name.as_deref().map(str::to_ascii_lowercase),
         }
     }
 }
@@ -424,7 +446,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
 }
 
 /// A list from a file, or one text with commas from the environment.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Given {
@@ -435,16 +457,19 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Err
         Given::List(items) => items,
         Given::Text(text) => text.split(',').map(str::to_owned).collect(),
     };
-    items
-        .iter()
-        .map(|item| item.trim())
-        .filter(|item| !item.is_empty())
-        .map(|item| {
-            item.parse().map_err(|_| {
-                serde::de::Error::custom(format!("'{item}' is not a subnet; write it as 10.0.0.0/8 or fd00::/8"))
-            })
+    let items = items.iter().map(|item| item.trim().to_owned());
+    Ok(items.filter(|item| !item.is_empty()).collect())
+}
+
+/// The same of subnets.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let items = texts(deserializer)?;
+    let items = items.iter().map(|item| {
+        item.parse().map_err(|_| {
+            serde::de::Error::custom(format!("'{item}' is not a subnet; write it as 10.0.0.0/8 or fd00::/8"))
         })
-        .collect()
+    });
+    items.collect()
 }
 
 fn refuse_unknown_keys(defaults: &Config, overrides: &Config) -> Result<(), SettingsError> {

@@ -1,6 +1,5 @@
 //! What networks call: `/in/{merchant}/{connection}`, and the seed container's `/payment`.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,9 @@ use crate::access::passwords;
 use crate::api::merchant;
 use crate::api::problem::Problem;
 use crate::edge::body::{self, BodyLimits};
-use crate::edge::guard::{Guard, Refused};
+use crate::edge::certificates::Proof;
+use crate::edge::guard::{Guard, Refused, Shown};
+use crate::edge::listener::Caller;
 use crate::edge::peer::{self, Proxies};
 use crate::edge::recorder::Recorder;
 use crate::payments::orders::{Orders, Refusal};
@@ -46,7 +47,7 @@ pub struct Network {
 pub fn configure(config: &mut ServiceConfig) {
     config
         .route("/in/{merchant}/{connection}", web::route().to(by_path))
-        .route("/payment", web::route().to(by_login))
+        .route("/payment", web::route().to(by_proof))
         .configure(merchant::configure)
         .default_service(web::route().to(nowhere));
 }
@@ -63,9 +64,9 @@ async fn by_path(
     network.serve(&request, payload, &mut recorder, target).await
 }
 
-async fn by_login(network: Data<Network>, request: HttpRequest, payload: Payload) -> HttpResponse {
+async fn by_proof(network: Data<Network>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let mut recorder = network.recorder(&request);
-    let target = network.target_of_login(&request).await;
+    let target = network.target_of_proof(&request).await;
     network.serve(&request, payload, &mut recorder, target).await
 }
 
@@ -93,13 +94,17 @@ impl Network {
         Ok((tenant, bound))
     }
 
-    async fn target_of_login(&self, request: &HttpRequest) -> Result<Target, Problem> {
+    /// Whose client certificate or login it is.
+    async fn target_of_proof(&self, request: &HttpRequest) -> Result<Target, Problem> {
         if let Some((merchant, connection)) = &self.default_connection {
             return self.target(merchant, connection).await;
         }
+        if let Some(binding) = proof(request).and_then(Proof::connection) {
+            return self.target(&binding.merchant, &binding.connection).await;
+        }
         let login = authorization(request).and_then(passwords::claimed_login);
         // One answer for "no login" and "nobody's login", so that logins cannot be told apart from here.
-        let unknown = || Problem::not_found("a connection for this login");
+        let unknown = || Problem::not_found("a connection for this login or client certificate");
         self.directory
             .by_login(&login.ok_or_else(unknown)?)
             .await?
@@ -150,8 +155,7 @@ impl Network {
                 &Problem::unavailable("this connection's config cannot be used"),
             );
         };
-        let address = peer::address(request, &self.proxies);
-        if let Some(refusal) = self.admit(request, recorder, connection, protocol, address).await {
+        if let Some(refusal) = self.admit(request, recorder, connection, protocol).await {
             return refusal;
         }
         if !matches!(request.method().as_str(), "GET" | "POST") {
@@ -259,21 +263,25 @@ impl Network {
         recorder: &Recorder,
         connection: &Arc<BoundConnection>,
         protocol: &dyn InboundConnection,
-        address: IpAddr,
     ) -> Option<HttpResponse> {
-        let admitted = self
-            .guard
-            .admit(connection, protocol.access(), address, authorization(request))
-            .await;
+        let shown = Shown {
+            peer: peer::address(request, &self.proxies),
+            authorization: authorization(request),
+            proof: proof(request),
+            now: recorder.received_at,
+        };
+        let admitted = self.guard.admit(connection, protocol.access(), shown).await;
         let refused = admitted.err()?;
         metrics::counter!("tollgate_refused_total", "guard" => match refused {
             Refused::Address => "address",
+            Refused::Certificate => "certificate",
             Refused::Login => "login",
             Refused::Busy => "login_busy",
         })
         .increment(1);
         Some(match refused {
             Refused::Address => self.refuse(recorder, &Problem::forbidden_address()),
+            Refused::Certificate => self.refuse(recorder, &Problem::forbidden_certificate(shown.proof.is_some())),
             Refused::Login => {
                 let answer = protocol.render_unauthorized();
                 self.record_refusal(recorder, answer.status, &answer.body);
@@ -363,6 +371,11 @@ impl Envelope for Wire<'_> {
     fn exchange(&self, answer: &RawAnswer, payment: Option<PaymentId>) -> NewExchange {
         self.recorder.exchange(answer.status, &answer.body, payment)
     }
+}
+
+/// What the connection's client certificate proves, if one was shown.
+fn proof(request: &HttpRequest) -> Option<&Proof> {
+    request.conn_data::<Caller>()?.tls.as_ref()?.proof.as_ref()
 }
 
 fn authorization(request: &HttpRequest) -> Option<&str> {

@@ -5,22 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::{Extensions, HttpService, KeepAlive};
-use actix_server::{GracefulShutdownSignal, Server, ServerHandle};
+use actix_server::{GracefulShutdownSignal, Server, ServerBuilder, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::App;
+use actix_web::body::{BoxBody, EitherBody};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::{NodeError, SHUTDOWN_TIMEOUT, num_cores};
 use crate::api::merchant::MerchantApi;
+use crate::api::misdirected::refuse_misdirected;
 use crate::api::{network, problem::Problem};
 use crate::edge::listener::{self, Admission, Connection, Entrance};
+use crate::edge::tls::Terminator;
 use crate::settings::PublicSettings;
 
-/// How long a proxy may take to say who calls.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller may take to let go of a connection that we closed.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -35,6 +37,8 @@ pub struct Desk {
 pub struct Listening {
     /// Of the plain listener.
     pub plain: SocketAddr,
+    /// Of those with TLS.
+    pub tls: Vec<SocketAddr>,
     pub server: (ServerHandle, JoinHandle<std::io::Result<()>>),
 }
 
@@ -42,6 +46,7 @@ pub async fn listen(
     public: &PublicSettings,
     desk: &Desk,
     admission: Arc<dyn Admission>,
+    terminator: &Arc<Terminator>,
 ) -> Result<Listening, NodeError> {
     let workers = if public.workers == 0 {
         num_cores()
@@ -53,35 +58,56 @@ pub async fn listen(
         .max_concurrent_connections((public.connections_max / workers).max(1))
         .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
         .disable_signals();
-    let listen_error = |error| NodeError::Listen {
-        address: public.listen.clone(),
-        error,
-    };
     let conduct = Conduct {
         entrance: Entrance {
             admission,
             trusted_proxies: public.trusted_proxies.clone().into(),
             proxy_protocol: public.proxy_protocol,
-            greeting_timeout: GREETING_TIMEOUT,
+            tls: None,
+            greeting_timeout: Duration::from_millis(public.handshake_timeout_ms),
         },
         keep_alive: Duration::from_secs(public.keep_alive_s),
         head_timeout: Duration::from_millis(public.head_timeout_ms),
         stopping: builder.graceful_shutdown_signal(),
     };
-    let mut addresses = Vec::new();
-    for socket in listener::bind(&public.listen).await.map_err(listen_error)? {
-        addresses.push(socket.local_addr().map_err(listen_error)?);
+    let mut over_tls = conduct.clone();
+    over_tls.entrance.tls = Some(Arc::clone(terminator));
+    let (mut plain, mut tls) = (Vec::new(), Vec::new());
+    builder = add(builder, &public.listen, desk, &conduct, &mut plain).await?;
+    for address in &public.tls_listen {
+        builder = add(builder, address, desk, &over_tls, &mut tls).await?;
+    }
+    let plain = plain.first().copied().ok_or_else(|| NodeError::Listen {
+        address: public.listen.clone(),
+        error: std::io::ErrorKind::AddrNotAvailable.into(),
+    })?;
+    let server = builder.run();
+    Ok(Listening {
+        plain,
+        tls,
+        server: (server.handle(), tokio::spawn(server)),
+    })
+}
+
+/// Adds the sockets of one address of the settings; `bound` takes where they are.
+async fn add(
+    mut builder: ServerBuilder,
+    address: &str,
+    desk: &Desk,
+    conduct: &Conduct,
+    bound: &mut Vec<SocketAddr>,
+) -> Result<ServerBuilder, NodeError> {
+    let listen_error = |error| NodeError::Listen {
+        address: address.to_owned(),
+        error,
+    };
+    for socket in listener::bind(address).await.map_err(listen_error)? {
+        bound.push(socket.local_addr().map_err(listen_error)?);
         let (desk, conduct) = (desk.clone(), conduct.clone());
         let service = move || serve(&desk, &conduct);
         builder = builder.listen("public", socket, service).map_err(listen_error)?;
     }
-    let plain = addresses.first().copied();
-    let plain = plain.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    let server = builder.run();
-    Ok(Listening {
-        plain,
-        server: (server.handle(), tokio::spawn(server)),
-    })
+    Ok(builder)
 }
 
 /// How the connections of one address are treated.
@@ -126,10 +152,11 @@ fn serve(
 fn app(
     desk: &Desk,
 ) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = actix_web::Error, InitError = ()>
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<EitherBody<BoxBody>>, Error = actix_web::Error, InitError = ()>
     + use<>,
 > {
     App::new()
+        .wrap(from_fn(refuse_misdirected))
         .app_data(desk.network.clone())
         .app_data(desk.merchant_api.clone())
         .app_data(web::PayloadConfig::default().limit(desk.body_bytes_max))

@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::connection::Stream;
 use super::{Admission, Caller, Connection, proxy};
+use crate::edge::tls::Terminator;
 
 /// What the HTTP service takes over.
 pub type Entered = (Connection, Protocol, Option<SocketAddr>);
@@ -20,6 +22,8 @@ pub struct Entrance {
     pub trusted_proxies: Arc<[IpNet]>,
     /// A proxy that is trusted says first who calls; nobody else gets in.
     pub proxy_protocol: bool,
+    /// `None` on a plain listener.
+    pub tls: Option<Arc<Terminator>>,
     /// How long a connection may take until its first request can begin.
     pub greeting_timeout: Duration,
 }
@@ -28,8 +32,13 @@ impl Entrance {
     /// Lets a connection in, or says why not; dropping it closes it.
     pub async fn receive(&self, stream: TcpStream) -> io::Result<Entered> {
         let socket = stream.peer_addr()?;
-        let greeted = timeout(self.greeting_timeout, self.greet(stream, socket));
-        let outcome = greeted.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let greeted = timeout(self.greeting_timeout, self.greet(stream, socket)).await;
+        let outcome = greeted.unwrap_or_else(|_| {
+            if self.tls.is_some() {
+                metrics::counter!("tollgate_handshakes_total", "outcome" => "timeout").increment(1);
+            }
+            Err(io::ErrorKind::TimedOut.into())
+        });
         if let Err(error) = &outcome {
             tracing::debug!(peer = %socket, %error, "a connection was not let in");
         }
@@ -44,8 +53,25 @@ impl Entrance {
         };
         // Answers are whole when they are written: waiting for more would only delay them.
         stream.set_nodelay(true)?;
-        let caller = Caller { peer };
-        Ok((Connection::new(stream, caller, permit), Protocol::Http1, Some(peer)))
+        let Some(terminator) = &self.tls else {
+            let caller = Caller { peer, tls: None };
+            let connection = Connection::new(Stream::Plain(stream), caller, permit);
+            return Ok((connection, Protocol::Http1, Some(peer)));
+        };
+        let shaken = terminator.shake(stream).await;
+        let outcome = shaken.as_ref().map_or_else(|error| error.outcome(), |_| "established");
+        metrics::counter!("tollgate_handshakes_total", "outcome" => outcome).increment(1);
+        let (stream, tls) = shaken.map_err(io::Error::other)?;
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        let caller = Caller {
+            peer,
+            tls: Some(Arc::new(tls)),
+        };
+        let connection = Connection::new(Stream::Tls(Box::new(stream)), caller, permit);
+        Ok((connection, protocol, Some(peer)))
     }
 
     async fn peer(&self, stream: &mut TcpStream, socket: SocketAddr) -> io::Result<SocketAddr> {
