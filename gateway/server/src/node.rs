@@ -22,6 +22,7 @@ use crate::access::bootstrap::{BootstrapError, BootstrapToken};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};
+use crate::edge::certificates::CertificateDesk;
 use crate::edge::guard::Guard;
 use crate::edge::listener::Everybody;
 use crate::edge::outbound::{Outbound, OutboundError};
@@ -86,6 +87,7 @@ pub enum NodeError {
 pub struct Core {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub certificates: CertificateDesk,
     pub lists: ListBook,
     pub rulebook: Rulebook,
     pub sealer: Arc<Sealer>,
@@ -112,6 +114,14 @@ impl Core {
             sealer: Arc::clone(&sealer),
             outbound: outbound.clone(),
             clock: Arc::clone(&clock),
+            pkcs12: settings.certificates.pkcs12(),
+        };
+        let certificates = CertificateDesk {
+            store: store.clone(),
+            sealer: Arc::clone(&sealer),
+            clock: Arc::clone(&clock),
+            pkcs12: settings.certificates.pkcs12(),
+            client_days: settings.certificates.client_days,
         };
         let lists = ListBook {
             store: store.clone(),
@@ -128,6 +138,7 @@ impl Core {
         Ok(Self {
             store,
             onboarding,
+            certificates,
             lists,
             rulebook,
             sealer,
@@ -229,11 +240,12 @@ impl Node {
         let canaries = Canaries::default();
         workers.push(start_canary_watch(&core, &canaries, &new_deliveries, &stopped));
 
+        let upstream = Outbound::new(settings.connectors.allow_networks.clone())?;
         let orders = Orders::new(OrderParts {
             store: core.store.clone(),
             directory: directory.clone(),
             upstreams: Upstreams::new(
-                Outbound::new(settings.connectors.allow_networks.clone())?,
+                upstream.clone(),
                 log.clone(),
                 Arc::clone(&core.clock),
                 Arc::clone(&core.sealer),
@@ -271,6 +283,9 @@ impl Node {
         let admin = Data::new(admin::Admin {
             store: core.store.clone(),
             onboarding: core.onboarding.clone(),
+            certificates: core.certificates,
+            terminator: Arc::clone(&terminator),
+            upstream: upstream.clone(),
             lists: core.lists,
             imports,
             import_queue,
@@ -319,6 +334,7 @@ impl Node {
             body_bytes_max: settings.public.body_bytes_max,
         };
         let public = public::listen(&settings.public, &desk, Arc::new(Everybody), &terminator).await?;
+        terminator.listens_at(public.tls.clone());
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
         let servers = vec![public.server, admin_server];
         Ok(Self {

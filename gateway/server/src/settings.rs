@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use store::ListQuota;
 
+use crate::edge::certificates::pkcs12::Pkcs12Policy;
 use crate::edge::peer::{ForwardedHeader, Proxies};
 use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;
@@ -66,6 +67,7 @@ pub struct Settings {
     pub exchanges: ExchangeSettings,
     pub webhooks: WebhookSettings,
     pub connectors: ConnectorSettings,
+    pub certificates: CertificateSettings,
     pub log: LogSettings,
 }
 
@@ -193,6 +195,14 @@ pub struct WebhookSettings {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct CertificateSettings {
+    pub client_days: u32,
+    pkcs12_rounds_max: u32,
+    pkcs12_allow_unprotected: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogSettings {
     pub format: LogFormat,
     pub filter: String,
@@ -272,6 +282,8 @@ impl Settings {
                 u64::from(self.rules.merchant_calls_in_flight),
             ),
             ("connectors.operation_timeout_ms", self.connectors.operation_timeout_ms),
+            ("certificates.client_days", u64::from(self.certificates.client_days)),
+            ("certificates.pkcs12_rounds_max", u64::from(self.certificates.pkcs12_rounds_max)),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
@@ -341,6 +353,15 @@ impl PublicSettings {
         TerminatorOptions {
             at_once: self.handshakes_at_once,
             default_name: self.tls_default_name.as_deref().map(str::to_ascii_lowercase),
+        }
+    }
+}
+
+impl CertificateSettings {
+    pub const fn pkcs12(&self) -> Pkcs12Policy {
+        Pkcs12Policy {
+            rounds_max: self.pkcs12_rounds_max,
+            allow_unprotected: self.pkcs12_allow_unprotected,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod canary;
+pub mod certificates;
 pub mod connections;
 pub mod decisions;
 pub mod ledger;
@@ -34,6 +35,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
 use crate::api::problem::Problem;
+use crate::edge::certificates::CertificateDesk;
+use crate::edge::outbound::Outbound;
+use crate::edge::tls::Terminator;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::payments::Hosts;
 use crate::rulebook::Rulebook;
@@ -46,6 +50,11 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Admin {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub certificates: CertificateDesk,
+    /// TLS of this node.
+    pub terminator: Arc<Terminator>,
+    /// The way to the networks that connections call.
+    pub upstream: Outbound,
     pub lists: ListBook,
     pub imports: Imports,
     /// Announced imports go here to be worked on.
@@ -68,6 +77,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(merchants::configure)
             .configure(connections::configure)
             .configure(api_keys::configure)
+            .configure(certificates::configure)
             .configure(rules::configure)
             .configure(secrets::configure)
             .configure(revisions::configure)
