@@ -92,6 +92,8 @@ typed_id!(PersonId, "per", "person");
 typed_id!(MembershipId, "mem", "membership");
 typed_id!(InvitationId, "inv", "invitation");
 typed_id!(SessionId, "ses", "session");
+typed_id!(ClientCertificateId, "ccr", "client certificate");
+typed_id!(ServerCertificateId, "scr", "server certificate");
 
 #[cfg(test)]
 mod tests {

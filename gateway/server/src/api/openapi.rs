@@ -5,8 +5,8 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, audit, canary, connections, decisions, ledger, lists, me, merchants, people, replays, revisions, rules,
-    secrets, session, settlements, shadow, webhooks,
+    api_keys, audit, canary, certificates, connections, decisions, ledger, lists, me, merchants, people, replays,
+    revisions, rules, secrets, session, settlements, shadow, webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -60,6 +60,18 @@ use crate::api::merchant as v1;
         connections::set_identity,
         connections::remove_identity,
         connections::set_roots,
+        certificates::client::list_certificates,
+        certificates::client::list_client_certificates,
+        certificates::client::issue_client_certificate,
+        certificates::client::trust_client_certificate,
+        certificates::client::renew_client_certificate,
+        certificates::client::revoke_client_certificate,
+        certificates::server::get_authority,
+        certificates::server::list_server_certificates,
+        certificates::server::add_server_certificate,
+        certificates::server::remove_server_certificate,
+        certificates::handshake::test_upstream_handshake,
+        certificates::handshake::test_own_handshake,
         api_keys::create_api_key,
         api_keys::list_api_keys,
         api_keys::rotate_api_key,

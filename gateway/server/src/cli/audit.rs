@@ -52,13 +52,22 @@ async fn verify(core: &Core, noted: Option<&str>, json: bool) -> Result<ExitCode
             Some(broken) => say(&format!("the audit trail is broken: {broken}")),
         }
         if report.unchained > 0 {
-            say(&format!("{} entries are from before the chain: nothing proves them", report.unchained));
+            say(&format!(
+                "{} entries are from before the chain: nothing proves them",
+                report.unchained
+            ));
         }
         if let Some(head) = report.head.filter(|_| broken.is_none()) {
-            say(&format!("head {head}; note it elsewhere, and give it as --head next time"));
+            say(&format!(
+                "head {head}; note it elsewhere, and give it as --head next time"
+            ));
         }
     }
-    Ok(if broken.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if broken.is_some() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 async fn export(core: &Core) -> Result<ExitCode, Failure> {

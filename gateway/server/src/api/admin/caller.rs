@@ -1,6 +1,6 @@
 //! Who calls the admin REST, whether the route is theirs, and the trail of what they changed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
@@ -106,10 +106,10 @@ impl FromRequest for Caller {
 /// The caller's address, as far as it can be believed.
 #[must_use]
 pub fn address(request: &HttpRequest) -> IpAddr {
-    let trusted = request
-        .app_data::<Data<Admin>>()
-        .map(|admin| admin.trusted_proxies.as_slice());
-    peer::address(request, trusted.unwrap_or_default())
+    match request.app_data::<Data<Admin>>() {
+        Some(admin) => peer::address(request, &admin.proxies),
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    }
 }
 
 /// Nothing under `/admin/v1` is served, not even "not found", to a caller who is not known; what is not theirs is not

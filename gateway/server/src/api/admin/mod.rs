@@ -2,8 +2,9 @@
 
 pub mod api_keys;
 pub mod audit;
-mod caller;
+pub(in crate::api) mod caller;
 pub mod canary;
+pub mod certificates;
 pub mod connections;
 pub mod decisions;
 pub mod ledger;
@@ -28,7 +29,6 @@ use actix_web::middleware::from_fn;
 use actix_web::web;
 use actix_web::web::ServiceConfig;
 use chrono::{DateTime, Utc};
-use ipnet::IpNet;
 use plugin_sdk::Clock;
 use serde::{Deserialize, Serialize};
 use store::{Cursor, Merchant, NewAuditEntry, Page, Store};
@@ -39,6 +39,10 @@ use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
 use crate::access::people::People;
 use crate::api::problem::Problem;
+use crate::edge::certificates::CertificateDesk;
+use crate::edge::outbound::Outbound;
+use crate::edge::peer::Proxies;
+use crate::edge::tls::Terminator;
 use crate::edge::upstream_health::UpstreamHealth;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::payments::Hosts;
@@ -52,6 +56,11 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Admin {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub certificates: CertificateDesk,
+    /// TLS of this node.
+    pub terminator: Arc<Terminator>,
+    /// The way to the networks that connections call.
+    pub upstream: Outbound,
     pub lists: ListBook,
     pub imports: Imports,
     /// Announced imports go here to be worked on.
@@ -66,7 +75,7 @@ pub struct Admin {
     pub new_deliveries: Arc<Notify>,
     pub bootstrap: Option<Arc<BootstrapToken>>,
     pub people: People,
-    pub trusted_proxies: Vec<IpNet>,
+    pub proxies: Proxies,
     /// Where people reach the admin UI, without a slash at the end.
     pub url: String,
     pub body_bytes_max: usize,
@@ -83,6 +92,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(merchants::configure)
             .configure(connections::configure)
             .configure(api_keys::configure)
+            .configure(certificates::configure)
             .configure(rules::configure)
             .configure(secrets::configure)
             .configure(revisions::configure)

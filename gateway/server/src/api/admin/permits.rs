@@ -47,6 +47,66 @@ pub const ROUTES: &[Row] = &[
         Installation("operators:write"),
     ),
     ("GET", "/audit", Installation("installation_audit:read")),
+    (
+        "GET",
+        "/certificates/authority",
+        Installation("installation_certificates:read"),
+    ),
+    (
+        "GET",
+        "/certificates/server",
+        Installation("installation_certificates:read"),
+    ),
+    (
+        "POST",
+        "/certificates/server",
+        Installation("installation_certificates:write"),
+    ),
+    (
+        "DELETE",
+        "/certificates/server/{certificate}",
+        Installation("installation_certificates:write"),
+    ),
+    (
+        "POST",
+        "/certificates/test-handshake",
+        Installation("installation_certificates:read"),
+    ),
+    (
+        "GET",
+        "/merchants/{merchant}/certificates",
+        Merchant("certificates:read"),
+    ),
+    (
+        "GET",
+        "/merchants/{merchant}/connections/{connection}/client-certificates",
+        Merchant("certificates:read"),
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/client-certificates",
+        Merchant("certificates:write"),
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/client-certificates/trusted",
+        Merchant("certificates:write"),
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/client-certificates/{certificate}/renew",
+        Merchant("certificates:write"),
+    ),
+    (
+        "DELETE",
+        "/merchants/{merchant}/connections/{connection}/client-certificates/{certificate}",
+        Merchant("certificates:write"),
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/test-handshake",
+        Merchant("connections:write"),
+    ),
     ("GET", "/plugins", SignedIn),
     ("GET", "/merchants", Installation("merchants:list")),
     ("POST", "/merchants", Installation("merchants:write")),
@@ -356,10 +416,30 @@ const OWN_TRACE: &[(&str, &str)] = &[
     ("PUT", "/merchants/{merchant}/rules/settings"),
     ("PUT", "/merchants/{merchant}/rules/limits"),
     ("PUT", "/merchants/{merchant}/rules/secrets/{name}"),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/client-certificates",
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/client-certificates/trusted",
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/client-certificates/{certificate}/renew",
+    ),
+    (
+        "DELETE",
+        "/merchants/{merchant}/connections/{connection}/client-certificates/{certificate}",
+    ),
     ("DELETE", "/merchants/{merchant}/rules/secrets/{name}"),
 ];
 /// Questions that are asked by POST: they change nothing.
-const QUESTIONS: &[(&str, &str)] = &[("POST", "/merchants/{merchant}/rules/run")];
+const QUESTIONS: &[(&str, &str)] = &[
+    ("POST", "/merchants/{merchant}/rules/run"),
+    ("POST", "/merchants/{merchant}/connections/{connection}/test-handshake"),
+    ("POST", "/certificates/test-handshake"),
+];
 
 /// What the route wants; `None` for one that is not in the table.
 #[must_use]
