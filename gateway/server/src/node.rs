@@ -40,6 +40,7 @@ use crate::rulebook::{CanaryWatch, Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
 use crate::tenancy::{Directory, Onboarding, RuleBinder};
+use crate::workers::certificates::CertificateExpiry;
 use crate::workers::deliveries::Deliveries;
 use crate::workers::lists::ListUpkeep;
 use crate::workers::retention::Retention;
@@ -422,7 +423,14 @@ fn start_workers(
         store: core.store.clone(),
         clock: Arc::clone(&core.clock),
     };
+    let expiry = CertificateExpiry {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        new_deliveries: Arc::clone(new_deliveries),
+        interval: Duration::from_secs(settings.certificates.expiry_check_s),
+    };
     vec![
+        tokio::spawn(expiry.run(stopped.clone())),
         tokio::spawn(deliveries.run(stopped.clone())),
         tokio::spawn(retention.run(stopped.clone())),
         tokio::spawn(velocity.run(stopped.clone())),

@@ -197,6 +197,7 @@ pub struct WebhookSettings {
 #[serde(deny_unknown_fields)]
 pub struct CertificateSettings {
     pub client_days: u32,
+    pub expiry_check_s: u64,
     pkcs12_rounds_max: u32,
     pkcs12_allow_unprotected: bool,
 }
@@ -283,6 +284,7 @@ impl Settings {
             ),
             ("connectors.operation_timeout_ms", self.connectors.operation_timeout_ms),
             ("certificates.client_days", u64::from(self.certificates.client_days)),
+            ("certificates.expiry_check_s", self.certificates.expiry_check_s),
             ("certificates.pkcs12_rounds_max", u64::from(self.certificates.pkcs12_rounds_max)),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_scripts;
 mod canary;
+mod certificates;
 mod cli;
 mod configuration;
 mod conformance;
@@ -31,6 +32,7 @@ mod shadow;
 mod shared_velocity;
 mod shutdown;
 mod stage;
+mod tls;
 mod walk;
 mod webhooks;
 mod webhooks_trouble;

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod cert;
 mod connection;
 mod demo;
 mod inspector;
@@ -72,6 +73,9 @@ enum Command {
     /// Make, change and list a merchant's connections
     #[command(subcommand)]
     Connection(connection::Command),
+    /// Issue, renew, revoke and list certificates: those that networks show us, and those that we show
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Make, list and revoke the API keys of a merchant's systems
     #[command(subcommand)]
     Key(key::Command),
@@ -147,6 +151,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Merchant(command) => merchant::run(open().await?, command).await,
         Command::Connection(command) => connection::run(open().await?, command).await,
+        Command::Cert(command) => cert::run(open().await?, command).await,
         Command::List(command) => list::run(open().await?, command).await,
         Command::Webhook(command) => webhook::run(open().await?, command).await,
         Command::Registry(command) => registry::run(open().await?, command).await,
