@@ -30,7 +30,12 @@ impl MigrationTrait for Migration {
             .create_table(
                 table(
                     "certificate_warnings",
-                    [text("certificate_id"), text("sha256"), integer("days"), moment("created_at")],
+                    [
+                        text("certificate_id"),
+                        text("sha256"),
+                        integer("days"),
+                        moment("created_at"),
+                    ],
                 )
                 .primary_key(Index::create().col("certificate_id").col("sha256").col("days"))
                 .take(),

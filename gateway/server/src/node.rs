@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
+use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};
@@ -28,10 +29,11 @@ use crate::edge::listener::Everybody;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::tls::{Keeper, KeeperError, Terminator};
 use crate::edge::upstream::Upstreams;
+use crate::edge::upstream_health::UpstreamHealth;
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
-use crate::node::public::Desk;
 use crate::neighbours::{Redis, RedisError};
+use crate::node::public::Desk;
 use crate::payments::orders::{Orders, Parts as OrderParts};
 use crate::payments::velocity::{SharedVelocities, Velocities};
 use crate::payments::{Acceptance, AccountCheck, Canaries, Hosts, Lookups, Parts, ShadowJob, Shadows};
@@ -78,6 +80,8 @@ pub enum NodeError {
     Redis(#[from] RedisError),
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("people: {0}")]
+    People(#[from] PeopleError),
     #[error("certificates: {0}")]
     Certificates(#[from] KeeperError),
     #[error("listener {address}: {error}")]
@@ -201,7 +205,7 @@ impl Node {
         let bootstrap = settings
             .admin
             .bootstrap_token()?
-            .map(|token| BootstrapToken::new(&token))
+            .map(|token| BootstrapToken::new(&token).map(Arc::new))
             .transpose()?;
         let log = LogWriter::start(&core.store);
         let writer = PaymentWriter::start(&core.store);
@@ -221,9 +225,11 @@ impl Node {
         let mut watches = vec![watching, tokio::spawn(lists.clone().watch())];
         let redis = settings.redis.options()?.map(Redis::new).transpose()?;
         let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
+        let health = UpstreamHealth::default();
         let lookups = Lookups {
             lists: lists.clone(),
             velocities: velocities.clone(),
+            health: health.clone(),
             clock: Arc::clone(&core.clock),
         };
         let hosts = Hosts::new(core.outbound.clone(), Arc::clone(&core.sealer), lookups, http_timeout);
@@ -250,6 +256,7 @@ impl Node {
                 log.clone(),
                 Arc::clone(&core.clock),
                 Arc::clone(&core.sealer),
+                health.clone(),
             ),
             engine: core.engine.clone(),
             hosts: hosts.clone(),
@@ -281,6 +288,7 @@ impl Node {
             metrics,
             stopping: Arc::clone(&stopping),
         });
+        let people = open_people(settings, &core, bootstrap.clone()).await?;
         let admin = Data::new(admin::Admin {
             store: core.store.clone(),
             onboarding: core.onboarding.clone(),
@@ -293,10 +301,14 @@ impl Node {
             lookups: lists,
             rulebook: core.rulebook.clone(),
             hosts: hosts.clone(),
+            health: health.clone(),
             keys,
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
+            people,
             bootstrap,
+            proxies: settings.public.proxies(),
+            url: admin_url(settings),
             body_bytes_max: settings.admin.body_bytes_max,
         });
         let network = Data::new(network::Network {
@@ -376,6 +388,28 @@ impl Node {
         }
         self.log.flush().await;
     }
+}
+
+async fn open_people(
+    settings: &Settings,
+    core: &Core,
+    bootstrap: Option<Arc<BootstrapToken>>,
+) -> Result<People, NodeError> {
+    let people = People::open(PeopleParts {
+        store: core.store.clone(),
+        sealer: Arc::clone(&core.sealer),
+        clock: Arc::clone(&core.clock),
+        bootstrap,
+        factor_policy: settings.access.second_factor,
+        limits: settings.access.limits(),
+    });
+    Ok(people.await?)
+}
+
+fn admin_url(settings: &Settings) -> String {
+    let url = settings.admin.url.clone();
+    let url = url.unwrap_or_else(|| format!("http://{}", settings.admin.listen));
+    url.trim_end_matches('/').to_owned()
 }
 
 /// With what keeps Redis's part of them, if there is Redis.

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use store::ListQuota;
 
+use crate::access::people::{FactorPolicy, SessionLimits};
 use crate::edge::certificates::pkcs12::Pkcs12Policy;
 use crate::edge::peer::{ForwardedHeader, Proxies};
 use crate::edge::tls::{CertificateFile, TerminatorOptions};
@@ -59,6 +60,7 @@ pub struct Settings {
     master_key_file: String,
     pub public: PublicSettings,
     pub admin: AdminSettings,
+    pub access: AccessSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
     pub payments: PaymentSettings,
@@ -109,9 +111,29 @@ pub struct ConnectorSettings {
 #[serde(deny_unknown_fields)]
 pub struct AdminSettings {
     pub listen: String,
+    #[serde(deserialize_with = "given")]
+    pub url: Option<String>,
     bootstrap_token: SecretString,
     bootstrap_token_file: String,
     pub body_bytes_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    pub second_factor: FactorPolicy,
+    pub session_hours: u32,
+    pub idle_minutes: u32,
+}
+
+impl AccessSettings {
+    #[must_use]
+    pub fn limits(&self) -> SessionLimits {
+        SessionLimits {
+            life: chrono::Duration::hours(self.session_hours.into()),
+            idle: chrono::Duration::minutes(self.idle_minutes.into()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -263,6 +285,8 @@ impl Settings {
             ("public.connections_max", self.public.connections_max as u64),
             ("database.connections_max", u64::from(self.database.connections_max)),
             ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
+            ("access.session_hours", self.access.session_hours.into()),
+            ("access.idle_minutes", self.access.idle_minutes.into()),
             ("redis.timeout_ms", self.redis.timeout_ms),
             ("redis.connect_timeout_ms", self.redis.connect_timeout_ms),
             ("redis.failures_max", u64::from(self.redis.failures_max)),
@@ -286,6 +310,10 @@ impl Settings {
             ("certificates.client_days", u64::from(self.certificates.client_days)),
             ("certificates.expiry_check_s", self.certificates.expiry_check_s),
             ("certificates.pkcs12_rounds_max", u64::from(self.certificates.pkcs12_rounds_max)),
+            (
+                "certificates.pkcs12_rounds_max",
+                u64::from(self.certificates.pkcs12_rounds_max),
+            ),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
@@ -348,7 +376,10 @@ impl PublicSettings {
     }
 
     pub fn certificate_files(&self) -> Vec<CertificateFile> {
-        self.certificate_files.iter().map(|text| CertificateFile::of(text)).collect()
+        self.certificate_files
+            .iter()
+            .map(|text| CertificateFile::of(text))
+            .collect()
     }
 
     pub fn tls(&self) -> TerminatorOptions {

@@ -130,7 +130,11 @@ impl Store {
             .filter(Column::MerchantId.eq(merchant.to_string()))
             .filter(Column::ConnectionId.eq(new.connection_id.to_string()))
             .filter(Column::RevokedAt.is_null())
-            .filter(Condition::any().add(Column::NotAfter.is_null()).add(Column::NotAfter.gt(now)));
+            .filter(
+                Condition::any()
+                    .add(Column::NotAfter.is_null())
+                    .add(Column::NotAfter.gt(now)),
+            );
         if sea_orm::PaginatorTrait::count(in_force, &transaction).await? >= IN_FORCE_MAX {
             return Ok(None);
         }

@@ -160,7 +160,9 @@ impl Store {
 
     /// The installation's own authority of this name, if it was made already.
     pub async fn certificate_authority(&self, name: &str) -> Result<Option<CertificateAuthority>, StoreError> {
-        let row = certificate_authorities::Entity::find_by_id(name).one(&self.writes).await?;
+        let row = certificate_authorities::Entity::find_by_id(name)
+            .one(&self.writes)
+            .await?;
         Ok(row.map(CertificateAuthority::read))
     }
 

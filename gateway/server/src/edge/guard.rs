@@ -61,7 +61,9 @@ impl Guard {
         if !access.subnets.iter().any(|subnet| subnet.contains(&shown.peer)) {
             return Err(Refused::Address);
         }
-        let proven = shown.proof.is_some_and(|proof| proof.is_of(connection.row.id, shown.now));
+        let proven = shown
+            .proof
+            .is_some_and(|proof| proof.is_of(connection.row.id, shown.now));
         match access.auth {
             AuthMode::ClientCertificate | AuthMode::BasicAndClientCertificate if !proven => {
                 return Err(Refused::Certificate);

@@ -123,8 +123,8 @@ struct Conduct {
 fn serve(
     desk: &Desk,
     conduct: &Conduct,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = actix_http::error::DispatchError, InitError = ()> + use<>
-{
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = actix_http::error::DispatchError, InitError = ()>
++ use<> {
     let stopping = conduct.stopping.clone();
     let app = app(desk)
         .into_factory()
@@ -152,8 +152,13 @@ fn serve(
 fn app(
     desk: &Desk,
 ) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<EitherBody<BoxBody>>, Error = actix_web::Error, InitError = ()>
-    + use<>,
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<EitherBody<BoxBody>>,
+        Error = actix_web::Error,
+        InitError = (),
+    > + use<>,
 > {
     App::new()
         .wrap(from_fn(refuse_misdirected))

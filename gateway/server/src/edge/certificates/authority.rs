@@ -41,11 +41,18 @@ pub struct NewAuthority {
 /// A new authority, named after the moment it was made, so that two never have one name.
 pub fn make_authority(now: DateTime<Utc>) -> Result<NewAuthority, AuthorityError> {
     let mut params = CertificateParams::new(Vec::<String>::new())?;
-    params.distinguished_name = name_of(&format!("Tollgate client authority {}", now.format("%Y-%m-%d %H:%M:%S")));
+    params.distinguished_name = name_of(&format!(
+        "Tollgate client authority {}",
+        now.format("%Y-%m-%d %H:%M:%S")
+    ));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.serial_number = Some(serial()?);
-    valid(&mut params, now - CLOCK_SKEW, now + Duration::days(365 * AUTHORITY_YEARS))?;
+    valid(
+        &mut params,
+        now - CLOCK_SKEW,
+        now + Duration::days(365 * AUTHORITY_YEARS),
+    )?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = params.self_signed(&key)?;
     Ok(NewAuthority {
@@ -85,7 +92,11 @@ pub fn issue_client(
 /// What [`make_authority`] called it.
 pub fn common_name(der: &[u8]) -> Result<String, AuthorityError> {
     let parsed = super::info::parse(der).map_err(|_| AuthorityError::Unreadable)?;
-    let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+    let name = parsed
+        .subject()
+        .iter_common_name()
+        .next()
+        .and_then(|name| name.as_str().ok());
     name.map(str::to_owned).ok_or(AuthorityError::Unreadable)
 }
 

@@ -95,7 +95,10 @@ pub struct ServerDraft {
 pub enum ServerSource {
     /// Chain and key.
     Pem(SecretString),
-    Pkcs12 { file: Vec<u8>, password: SecretString },
+    Pkcs12 {
+        file: Vec<u8>,
+        password: SecretString,
+    },
 }
 
 #[derive(Clone)]
@@ -133,9 +136,18 @@ impl CertificateDesk {
         let issued = authority::issue_client(&authority::common_name(&root)?, &key, &subject, now, not_after)?;
         let chain = [issued.certificate.as_ref(), root.as_slice()];
         let password = generate_password()?;
-        let file = self.file(&issued.key, &chain, &subject, &password, draft.flavour).await?;
+        let file = self
+            .file(&issued.key, &chain, &subject, &password, draft.flavour)
+            .await?;
         let info = describe(&chain).map_err(|_| AuthorityError::Unreadable)?;
-        let new = new_certificate(id, connection, ClientCertificateKind::Issued, name, &issued.certificate, &info);
+        let new = new_certificate(
+            id,
+            connection,
+            ClientCertificateKind::Issued,
+            name,
+            &issued.certificate,
+            &info,
+        );
         let certificate = self.keep(connection, new, author, now).await?;
         Ok(Handout {
             certificate,
@@ -155,10 +167,14 @@ impl CertificateDesk {
     ) -> Result<Handout, CertificateRefusal> {
         let before = self.store.client_certificate(connection.merchant_id, id).await?;
         if before.connection_id != connection.id || before.kind != ClientCertificateKind::Issued {
-            return Err(CertificateRefusal::field("certificate", "was not issued here for this connection"));
+            return Err(CertificateRefusal::field(
+                "certificate",
+                "was not issued here for this connection",
+            ));
         }
         let name = if draft.name.is_empty() { before.name } else { draft.name };
-        self.issue(merchant, connection, IssueDraft { name, ..draft }, author).await
+        self.issue(merchant, connection, IssueDraft { name, ..draft }, author)
+            .await
     }
 
     /// Believes a certificate, or an authority, of somebody else's.
@@ -215,7 +231,10 @@ impl CertificateDesk {
         let now = self.clock.now();
         let pem = match draft.source {
             ServerSource::Pem(pem) if pem.expose_secret().len() > PEM_BYTES_MAX => {
-                return Err(CertificateRefusal::field("pem", format!("is longer than {PEM_BYTES_MAX} bytes")));
+                return Err(CertificateRefusal::field(
+                    "pem",
+                    format!("is longer than {PEM_BYTES_MAX} bytes"),
+                ));
             }
             ServerSource::Pem(pem) => pem,
             ServerSource::Pkcs12 { file, password } => self.read_pkcs12(file, password).await?.pem,
@@ -309,7 +328,9 @@ impl CertificateDesk {
         author: &str,
         now: DateTime<Utc>,
     ) -> Result<ClientCertificate, CertificateRefusal> {
-        let kept = self.store.create_client_certificate(connection.merchant_id, new, author, now);
+        let kept = self
+            .store
+            .create_client_certificate(connection.merchant_id, new, author, now);
         kept.await?.ok_or(CertificateRefusal::TooMany)
     }
 
@@ -317,9 +338,14 @@ impl CertificateDesk {
     async fn check_owner(&self, names: &[String], merchant: Option<MerchantId>) -> Result<(), CertificateRefusal> {
         let all = self.store.server_certificates().await?;
         let others = all.iter().filter(|certificate| certificate.merchant_id != merchant);
-        let taken = names.iter().find(|name| others.clone().any(|other| other.names.contains(name)));
+        let taken = names
+            .iter()
+            .find(|name| others.clone().any(|other| other.names.contains(name)));
         match taken {
-            Some(name) => Err(CertificateRefusal::field("names", format!("'{name}' is shown for somebody else"))),
+            Some(name) => Err(CertificateRefusal::field(
+                "names",
+                format!("'{name}' is shown for somebody else"),
+            )),
             None => Ok(()),
         }
     }
@@ -369,11 +395,17 @@ fn checked_digest(text: &str) -> Result<String, CertificateRefusal> {
 fn one_certificate(text: &str, now: DateTime<Utc>) -> Result<(Vec<u8>, CertificateInfo), CertificateRefusal> {
     const FIELD: &str = "certificate";
     if text.len() > PEM_BYTES_MAX {
-        return Err(CertificateRefusal::field(FIELD, format!("is longer than {PEM_BYTES_MAX} bytes")));
+        return Err(CertificateRefusal::field(
+            FIELD,
+            format!("is longer than {PEM_BYTES_MAX} bytes"),
+        ));
     }
     let chain = chain_of(text).map_err(|error| CertificateRefusal::field(FIELD, error))?;
     let [der] = chain.as_slice() else {
-        return Err(CertificateRefusal::field(FIELD, "is more than one certificate; give one"));
+        return Err(CertificateRefusal::field(
+            FIELD,
+            "is more than one certificate; give one",
+        ));
     };
     let info = describe(&chain).map_err(|error| CertificateRefusal::field(FIELD, error))?;
     if info.not_after <= now {
@@ -384,7 +416,10 @@ fn one_certificate(text: &str, now: DateTime<Utc>) -> Result<(Vec<u8>, Certifica
 
 fn check_dates(info: &CertificateInfo, field: &'static str, now: DateTime<Utc>) -> Result<(), CertificateRefusal> {
     if info.not_after <= now {
-        return Err(CertificateRefusal::field(field, format!("the certificate ended at {}", info.not_after)));
+        return Err(CertificateRefusal::field(
+            field,
+            format!("the certificate ended at {}", info.not_after),
+        ));
     }
     if now < info.not_before {
         let message = format!("the certificate is not valid before {}", info.not_before);
@@ -406,7 +441,10 @@ fn server_names(info: &CertificateInfo, asked: Vec<String>) -> Result<Vec<String
     }
     let covered = |name: &String| info.names.iter().any(|own| matches(own, name));
     match names.iter().find(|name| !covered(name)) {
-        Some(name) => Err(CertificateRefusal::field("names", format!("the certificate does not have the name '{name}'"))),
+        Some(name) => Err(CertificateRefusal::field(
+            "names",
+            format!("the certificate does not have the name '{name}'"),
+        )),
         None => Ok(names),
     }
 }

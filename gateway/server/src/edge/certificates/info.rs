@@ -87,7 +87,9 @@ pub fn describe(chain: &[impl AsRef<[u8]>]) -> Result<CertificateInfo, Certifica
 
 /// Certificates in PEM, one after the other.
 pub fn chain_of(pem: &str) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).take(CHAIN_MAX + 1).collect();
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .take(CHAIN_MAX + 1)
+        .collect();
     let chain = chain.map_err(|_| CertificateError::NotPem)?;
     match chain.len() {
         0 => Err(CertificateError::NotPem),

@@ -191,7 +191,9 @@ fn look_over(file: &[u8], policy: Pkcs12Policy) -> Result<(), Pkcs12Error> {
         None => {}
     }
     if pfx.auth_safe.content_type != DATA {
-        return Err(Pkcs12Error::Unsupported("signed instead of with a check sum".to_owned()));
+        return Err(Pkcs12Error::Unsupported(
+            "signed instead of with a check sum".to_owned(),
+        ));
     }
     let safes = OctetString::from_der(&pfx.auth_safe.content.to_der().map_err(unreadable)?).map_err(unreadable)?;
     let safes = AuthenticatedSafe::from_der(safes.as_bytes()).map_err(unreadable)?;
@@ -240,7 +242,9 @@ fn check_encryption(
     match algorithm.oid {
         PBES2 => match pkcs5::pbes2::Parameters::from_der(&parameters).map_err(unreadable)?.kdf {
             pkcs5::pbes2::Kdf::Pbkdf2(kdf) => check_rounds(i64::from(kdf.iteration_count), policy),
-            _ => Err(Pkcs12Error::Unsupported("a key derived by other means than PBKDF2".to_owned())),
+            _ => Err(Pkcs12Error::Unsupported(
+                "a key derived by other means than PBKDF2".to_owned(),
+            )),
         },
         pkcs12::PKCS_12_PBE_WITH_SHAAND3_KEY_TRIPLE_DES_CBC | pkcs12::PKCS_12_PBEWITH_SHAAND40_BIT_RC2_CBC => {
             let parameters = Pkcs12PbeParams::from_der(&parameters).map_err(unreadable)?;
@@ -277,7 +281,9 @@ fn chain_of_key<'a>(key: &PrivateKeyDer<'_>, certificates: &[&'a [u8]]) -> Resul
     let public = key.public_key().ok_or(Pkcs12Error::UnusableKey)?;
     let parsed: Result<Vec<_>, _> = certificates.iter().map(|der| Ok((*der, info::parse(der)?))).collect();
     let parsed: Vec<_> = parsed.map_err(|error: CertificateError| Pkcs12Error::Certificate(error))?;
-    let own = parsed.iter().find(|(_, parsed)| parsed.public_key().raw == public.as_ref());
+    let own = parsed
+        .iter()
+        .find(|(_, parsed)| parsed.public_key().raw == public.as_ref());
     let (mut der, mut certificate) = own.map(|(der, parsed)| (*der, parsed)).ok_or(Pkcs12Error::Mismatch)?;
     let mut chain = vec![der];
     while certificate.issuer() != certificate.subject() {
@@ -297,7 +303,9 @@ fn unreadable(error: der::Error) -> Pkcs12Error {
 
 fn of_library(error: LibraryError) -> Pkcs12Error {
     match error {
-        LibraryError::MacError(_) | LibraryError::UnpadError | LibraryError::Pkcs5Error(_) => Pkcs12Error::WrongPassword,
+        LibraryError::MacError(_) | LibraryError::UnpadError | LibraryError::Pkcs5Error(_) => {
+            Pkcs12Error::WrongPassword
+        }
         LibraryError::UnsupportedEncryptionScheme | LibraryError::UnsupportedMacAlgorithm => {
             Pkcs12Error::Unsupported(error.to_string())
         }

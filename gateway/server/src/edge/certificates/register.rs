@@ -194,7 +194,11 @@ impl Register {
                 Err(error) => failure = why(&error),
             }
         }
-        if bindings.is_empty() { Err(failure) } else { Ok(bindings) }
+        if bindings.is_empty() {
+            Err(failure)
+        } else {
+            Ok(bindings)
+        }
     }
 }
 

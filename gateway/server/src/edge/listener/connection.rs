@@ -40,7 +40,11 @@ pub struct Connection {
 impl Connection {
     #[must_use]
     pub fn new(stream: Stream, caller: Caller, permit: Permit) -> Self {
-        let bindings = caller.tls.iter().flat_map(|tls| &tls.proof).flat_map(|proof| &proof.bindings);
+        let bindings = caller
+            .tls
+            .iter()
+            .flat_map(|tls| &tls.proof)
+            .flat_map(|proof| &proof.bindings);
         let ends = bindings.map(|binding| Box::pin(binding.ended.clone().cancelled_owned()));
         Self {
             stream,

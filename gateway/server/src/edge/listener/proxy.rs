@@ -66,7 +66,11 @@ mod tests {
     #[tokio::test]
     async fn a_header_names_the_caller_and_takes_nothing_of_what_follows() {
         for source in ["79.142.16.7:5000", "[2001:db8::7]:5000"] {
-            let destination = if source.starts_with('[') { "[::1]:443" } else { "10.0.0.1:443" };
+            let destination = if source.starts_with('[') {
+                "[::1]:443"
+            } else {
+                "10.0.0.1:443"
+            };
             let mut bytes = header(Command::Proxy, source, destination);
             bytes.extend_from_slice(b"GET / HTTP/1.1");
             let mut rest = bytes.as_slice();

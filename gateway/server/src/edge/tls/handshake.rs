@@ -126,7 +126,9 @@ impl Terminator {
     }
 
     fn shown(&self, asked: Option<String>) -> Result<(String, Arc<Shown>), HandshakeError> {
-        let name = asked.or_else(|| self.default_name.clone()).ok_or(HandshakeError::NoName)?;
+        let name = asked
+            .or_else(|| self.default_name.clone())
+            .ok_or(HandshakeError::NoName)?;
         match self.names.load().find(&name) {
             Some(shown) => Ok((name, Arc::clone(shown))),
             None => Err(HandshakeError::Name(name)),

@@ -94,7 +94,9 @@ impl Keeper {
         let mut after = None;
         loop {
             let now = self.clock.now();
-            let page = (self.store).bound_certificates(after, CERTIFICATES_PER_QUESTION, now).await?;
+            let page = (self.store)
+                .bound_certificates(after, CERTIFICATES_PER_QUESTION, now)
+                .await?;
             let Some(last) = page.last() else { break };
             after = Some(last.certificate.id);
             self.terminator.register.add(page);
@@ -111,7 +113,9 @@ impl Keeper {
             let looked = tokio::time::timeout(LOOK_TIMEOUT, self.take_over_changed()).await;
             match looked {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "changes of certificates cannot be read; going on with what is known"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "changes of certificates cannot be read; going on with what is known")
+                }
                 Err(_) => tracing::warn!("changes of certificates were not read in time; going on with what is known"),
             }
         }
@@ -142,7 +146,9 @@ impl Keeper {
         for certificate in &stored {
             match self.of_row(certificate, &before) {
                 Ok(shown) => names.add(&certificate.names, &shown),
-                Err(error) => tracing::error!(certificate = %certificate.id, %error, "a server certificate cannot be used"),
+                Err(error) => {
+                    tracing::error!(certificate = %certificate.id, %error, "a server certificate cannot be used")
+                }
             }
         }
         for file in &self.files {
@@ -162,16 +168,17 @@ impl Keeper {
         if let Some(shown) = before.made_of(&source) {
             return Ok(Arc::clone(shown));
         }
-        let pem = self.sealer.open(&server_certificate_place(row.id), &row.identity_sealed)?;
+        let pem = self
+            .sealer
+            .open(&server_certificate_place(row.id), &row.identity_sealed)?;
         let identity = ServerIdentity::from_pem(&pem)?;
         let clients = match row.client_certificates {
             ClientCertificates::Off => None,
             ClientCertificates::Allowed => Some(false),
             ClientCertificates::Required => Some(true),
         };
-        let clients = clients.map(|required| {
-            KnownClients::new(Arc::clone(&self.terminator.register), row.merchant_id, required)
-        });
+        let clients =
+            clients.map(|required| KnownClients::new(Arc::clone(&self.terminator.register), row.merchant_id, required));
         Ok(Arc::new(Shown {
             source,
             config: Arc::new(identity.config(clients)?),
@@ -186,10 +193,17 @@ impl Keeper {
             message,
         };
         let identity = ServerIdentity::from_pem(&file.read()?).map_err(|error| named(error.to_string()))?;
-        let names: HashSet<String> = identity.info.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let names: HashSet<String> = identity
+            .info
+            .names
+            .iter()
+            .map(|name| name.to_ascii_lowercase())
+            .collect();
         let names: Vec<String> = names.into_iter().filter(|name| is_host_name(name)).collect();
         if names.is_empty() {
-            return Err(named("the certificate has no name of a host (subjectAltName)".to_owned()));
+            return Err(named(
+                "the certificate has no name of a host (subjectAltName)".to_owned(),
+            ));
         }
         if let Some(shown) = before.made_of(&identity.info.sha256) {
             return Ok((Arc::clone(shown), names));
@@ -205,7 +219,9 @@ impl Keeper {
 
     fn file_times(&self) -> Vec<Option<SystemTime>> {
         let parts = self.files.iter().flat_map(|file| &file.parts);
-        parts.map(|path| std::fs::metadata(path).ok()?.modified().ok()).collect()
+        parts
+            .map(|path| std::fs::metadata(path).ok()?.modified().ok())
+            .collect()
     }
 }
 
@@ -244,5 +260,7 @@ fn read_file(path: &Path) -> Result<SecretString, KeeperError> {
     if length > FILE_BYTES_MAX {
         return Err(named(format!("is longer than {FILE_BYTES_MAX} bytes")));
     }
-    std::fs::read_to_string(path).map(Into::into).map_err(|error| named(error.to_string()))
+    std::fs::read_to_string(path)
+        .map(Into::into)
+        .map_err(|error| named(error.to_string()))
 }

@@ -75,9 +75,12 @@ pub fn is_host_name(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && (label.bytes()).all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_')
+            && (label.bytes())
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_')
     };
-    bare.len() <= NAME_BYTES_MAX && bare.split('.').all(label) && bare.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.')
+    bare.len() <= NAME_BYTES_MAX
+        && bare.split('.').all(label)
+        && bare.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.')
 }
 
 #[cfg(test)]
@@ -101,10 +104,26 @@ mod tests {
 
     #[test]
     fn names_of_hosts_are_told_from_addresses_and_nonsense() {
-        for good in ["pay.example.com", "*.example.com", "localhost", "a-1.b_c.example", "xn--80a.example"] {
+        for good in [
+            "pay.example.com",
+            "*.example.com",
+            "localhost",
+            "a-1.b_c.example",
+            "xn--80a.example",
+        ] {
             assert!(is_host_name(good), "{good}");
         }
-        for bad in ["", "*", "127.0.0.1", "Pay.example", "a..b", "-a.example", "a.example.", "*.*.example", "пай.рф"] {
+        for bad in [
+            "",
+            "*",
+            "127.0.0.1",
+            "Pay.example",
+            "a..b",
+            "-a.example",
+            "a.example.",
+            "*.*.example",
+            "пай.рф",
+        ] {
             assert!(!is_host_name(bad), "{bad}");
         }
     }

@@ -106,7 +106,10 @@ async fn shake(
 ) -> std::io::Result<()> {
     let mut stream = TlsConnector::from(Arc::new(config)).connect(server, stream).await?;
     let (_, session) = stream.get_ref();
-    report.protocol = session.protocol_version().and_then(|version| version.as_str()).map(str::to_owned);
+    report.protocol = session
+        .protocol_version()
+        .and_then(|version| version.as_str())
+        .map(str::to_owned);
     report.cipher = session
         .negotiated_cipher_suite()
         .and_then(|suite| suite.suite().as_str())

@@ -10,7 +10,7 @@ use store::{ClientCertificate, ClientCertificateKind, Connection, Merchant};
 use utoipa::ToSchema;
 
 use super::days_left;
-use crate::api::admin::rules::AUTHOR;
+use crate::api::admin::caller::Caller;
 use crate::api::admin::{Admin, List, now, read_id};
 use crate::api::problem::Problem;
 use crate::edge::certificates::pkcs12::Flavour;
@@ -143,7 +143,11 @@ impl From<IssueBody> for IssueDraft {
         Self {
             name: body.name,
             days: body.days,
-            flavour: if body.compatible { Flavour::Compatible } else { Flavour::Modern },
+            flavour: if body.compatible {
+                Flavour::Compatible
+            } else {
+                Flavour::Modern
+            },
         }
     }
 }
@@ -187,7 +191,9 @@ pub async fn list_certificates(admin: Data<Admin>, path: Path<String>) -> Result
     let connections = admin.store.connections(merchant.id).await?;
     let clients = admin.store.client_certificates(merchant.id, None).await?;
     let clients = clients.into_iter().filter_map(|certificate| {
-        let connection = connections.iter().find(|connection| connection.id == certificate.connection_id)?;
+        let connection = connections
+            .iter()
+            .find(|connection| connection.id == certificate.connection_id)?;
         let view = ClientCertificateView::of(certificate, now);
         Some(CertificateUse {
             role: "client",
@@ -208,14 +214,24 @@ pub async fn list_certificates(admin: Data<Admin>, path: Path<String>) -> Result
             connection: connection.slug.clone(),
             id: None,
             sha256: info.sha256.clone(),
-            standing: if ended { CertificateStanding::Ended } else { CertificateStanding::InForce },
+            standing: if ended {
+                CertificateStanding::Ended
+            } else {
+                CertificateStanding::InForce
+            },
             not_after: Some(info.not_after),
             days_left: Some(days_left(info.not_after, now)),
             certificate: Some(info),
         })
     });
     let mut uses: Vec<CertificateUse> = clients.chain(identities).collect();
-    uses.sort_by_key(|used| (used.standing == CertificateStanding::Revoked, used.not_after.is_none(), used.not_after));
+    uses.sort_by_key(|used| {
+        (
+            used.standing == CertificateStanding::Revoked,
+            used.not_after.is_none(),
+            used.not_after,
+        )
+    });
     Ok(Json(List::whole(uses)))
 }
 
@@ -231,8 +247,13 @@ pub async fn list_client_certificates(
     let merchant = admin.merchant(&path.0).await?;
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
     let now = now(&admin);
-    let certificates = admin.store.client_certificates(merchant.id, Some(connection.id)).await?;
-    let views = certificates.into_iter().map(|certificate| ClientCertificateView::of(certificate, now));
+    let certificates = admin
+        .store
+        .client_certificates(merchant.id, Some(connection.id))
+        .await?;
+    let views = certificates
+        .into_iter()
+        .map(|certificate| ClientCertificateView::of(certificate, now));
     Ok(Json(List::whole(views.collect())))
 }
 
@@ -243,13 +264,17 @@ pub async fn list_client_certificates(
 #[post("/merchants/{merchant}/connections/{connection}/client-certificates")]
 pub async fn issue_client_certificate(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<(String, String)>,
     body: Json<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
     let draft = body.into_inner().into();
-    let issued = admin.certificates.issue(&merchant.slug, &connection, draft, AUTHOR).await?;
+    let issued = admin
+        .certificates
+        .issue(&merchant.slug, &connection, draft, caller.name())
+        .await?;
     Ok(HttpResponse::Created().json(HandoutView::of(&issued, &merchant, &connection, now(&admin))))
 }
 
@@ -260,6 +285,7 @@ pub async fn issue_client_certificate(
 #[post("/merchants/{merchant}/connections/{connection}/client-certificates/trusted")]
 pub async fn trust_client_certificate(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<(String, String)>,
     body: Json<TrustBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -272,7 +298,10 @@ pub async fn trust_client_certificate(
         (None, None, Some(pem)) => Trust::Authority(pem),
         _ => return Err(Problem::invalid("leaf", "give one of leaf, sha256 and authority")),
     };
-    let kept = admin.certificates.trust(&connection, &body.name, trust, AUTHOR).await?;
+    let kept = admin
+        .certificates
+        .trust(&connection, &body.name, trust, caller.name())
+        .await?;
     Ok(HttpResponse::Created().json(ClientCertificateView::of(kept, now(&admin))))
 }
 
@@ -284,6 +313,7 @@ pub async fn trust_client_certificate(
 #[post("/merchants/{merchant}/connections/{connection}/client-certificates/{certificate}/renew")]
 pub async fn renew_client_certificate(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<(String, String, String)>,
     body: Json<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -291,7 +321,9 @@ pub async fn renew_client_certificate(
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
     let id: ClientCertificateId = read_id(&path.2, "this certificate")?;
     let draft = body.into_inner().into();
-    let issued = (admin.certificates).renew(&merchant.slug, &connection, id, draft, AUTHOR).await?;
+    let issued = (admin.certificates)
+        .renew(&merchant.slug, &connection, id, draft, caller.name())
+        .await?;
     Ok(HttpResponse::Created().json(HandoutView::of(&issued, &merchant, &connection, now(&admin))))
 }
 
@@ -303,10 +335,11 @@ pub async fn renew_client_certificate(
 #[delete("/merchants/{merchant}/connections/{connection}/client-certificates/{certificate}")]
 pub async fn revoke_client_certificate(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<(String, String, String)>,
 ) -> Result<Json<ClientCertificateView>, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let id: ClientCertificateId = read_id(&path.2, "this certificate")?;
-    let revoked = admin.certificates.revoke(merchant.id, id, AUTHOR).await?;
+    let revoked = admin.certificates.revoke(merchant.id, id, caller.name()).await?;
     Ok(Json(ClientCertificateView::of(revoked, now(&admin))))
 }

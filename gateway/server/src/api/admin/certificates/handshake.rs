@@ -133,7 +133,9 @@ pub async fn test_upstream_handshake(
 #[post("/certificates/test-handshake")]
 pub async fn test_own_handshake(admin: Data<Admin>, body: Json<OwnBody>) -> Result<Json<HandshakeView>, Problem> {
     let Some(address) = admin.terminator.own_address() else {
-        return Ok(failed("this node has no TLS listener; set public.tls_listen".to_owned()));
+        return Ok(failed(
+            "this node has no TLS listener; set public.tls_listen".to_owned(),
+        ));
     };
     let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => stream,

@@ -10,7 +10,7 @@ use store::{ClientCertificates, ServerCertificate};
 use utoipa::ToSchema;
 
 use super::days_left;
-use crate::api::admin::rules::AUTHOR;
+use crate::api::admin::caller::Caller;
 use crate::api::admin::{Admin, List, now, read_id};
 use crate::api::problem::Problem;
 use crate::edge::certificates::{CertificateInfo, ServerDraft, ServerSource};
@@ -133,7 +133,9 @@ pub async fn get_authority(admin: Data<Admin>) -> Result<Json<AuthorityView>, Pr
 pub async fn list_server_certificates(admin: Data<Admin>) -> Result<Json<List<ServerCertificateView>>, Problem> {
     let now = now(&admin);
     let all = admin.store.server_certificates().await?;
-    let views = all.into_iter().map(|certificate| ServerCertificateView::of(certificate, now));
+    let views = all
+        .into_iter()
+        .map(|certificate| ServerCertificateView::of(certificate, now));
     Ok(Json(List::whole(views.collect())))
 }
 
@@ -143,6 +145,7 @@ pub async fn list_server_certificates(admin: Data<Admin>) -> Result<Json<List<Se
 #[post("/certificates/server")]
 pub async fn add_server_certificate(
     admin: Data<Admin>,
+    caller: Caller,
     body: Json<ServerCertificateBody>,
 ) -> Result<HttpResponse, Problem> {
     let body = body.into_inner();
@@ -166,7 +169,7 @@ pub async fn add_server_certificate(
         names: body.names,
         client_certificates: body.client_certificates.into(),
     };
-    let kept = admin.certificates.add_server(draft, AUTHOR).await?;
+    let kept = admin.certificates.add_server(draft, caller.name()).await?;
     Ok(HttpResponse::Created().json(ServerCertificateView::of(kept, now(&admin))))
 }
 
@@ -174,8 +177,12 @@ pub async fn add_server_certificate(
 #[utoipa::path(context_path = "/admin/v1", tag = "certificates", params(("certificate" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 #[delete("/certificates/server/{certificate}")]
-pub async fn remove_server_certificate(admin: Data<Admin>, path: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn remove_server_certificate(
+    admin: Data<Admin>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Problem> {
     let id: ServerCertificateId = read_id(&path, "this certificate")?;
-    admin.certificates.remove_server(id, AUTHOR).await?;
+    admin.certificates.remove_server(id, caller.name()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
