@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
 use crate::access::people::{Parts as PeopleParts, People, PeopleError};
+use crate::access::master_keys::{MasterKeyError, MasterKeys};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};
@@ -69,6 +70,8 @@ pub enum NodeError {
     #[error("master_key: {0}")]
     Sealing(#[from] SealingError),
     #[error("{0}")]
+    MasterKey(#[from] MasterKeyError),
+    #[error("{0}")]
     Bootstrap(#[from] BootstrapError),
     #[error("database: {0}")]
     Store(#[from] store::StoreError),
@@ -105,14 +108,24 @@ pub struct Core {
 impl Core {
     /// Connects, migrates and puts together. `fallback_key` serves when no master key is configured.
     pub async fn open(settings: &Settings, fallback_key: Option<SecretString>) -> Result<Self, NodeError> {
-        let key = settings.master_key()?.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
-        let sealer = Arc::new(Sealer::from_hex(&key)?);
+        let configured = settings.master_key()?;
+        let is_configured = configured.is_some();
+        let key = configured.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
+        let sealer = Arc::new(Sealer::with_previous(&key, &settings.previous_master_keys()?)?);
         let engine = Engine::new(limits(settings))?;
         let outbound = Outbound::new(settings.webhooks.allow_networks.clone())?;
         let store = Store::connect(&settings.database.options()?).await?;
         store.migrate().await?;
         let plugins = Plugins::all();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // A key that nobody configured is made anew at each start, and opens nothing.
+        if is_configured {
+            let keys = MasterKeys {
+                store: store.clone(),
+                sealer: Arc::clone(&sealer),
+            };
+            keys.prove(clock.now()).await?;
+        }
         let onboarding = Onboarding {
             store: store.clone(),
             plugins: plugins.clone(),

@@ -14,6 +14,7 @@ mod front_door;
 mod kills;
 mod ledger;
 mod lists;
+mod master_keys;
 mod neighbours;
 mod order_faults;
 mod orders;

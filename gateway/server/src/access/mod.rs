@@ -5,6 +5,7 @@ pub mod bootstrap;
 mod guesses;
 mod merchant_tokens;
 mod password_policy;
+pub mod master_keys;
 pub mod passwords;
 pub mod people;
 pub mod roles;

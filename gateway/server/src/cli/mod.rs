@@ -6,6 +6,7 @@ mod connection;
 mod demo;
 mod inspector;
 mod key;
+mod keys;
 mod list;
 mod merchant;
 mod registry;
@@ -85,6 +86,9 @@ enum Command {
     /// Make, list and revoke the API keys of a merchant's systems
     #[command(subcommand)]
     Key(key::Command),
+    /// See and change the master key that secrets are sealed under
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Check, test, publish and replay a merchant's rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -163,6 +167,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Merchant(command) => merchant::run(open().await?, command).await,
         Command::Connection(command) => connection::run(open().await?, command).await,
         Command::Cert(command) => cert::run(open().await?, command).await,
+        Command::Keys(command) => keys::run(open().await?, command).await,
         Command::List(command) => list::run(open().await?, command).await,
         Command::Webhook(command) => webhook::run(open().await?, command).await,
         Command::Registry(command) => registry::run(open().await?, command).await,
