@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
+use crate::access::master_keys::{MasterKeyError, MasterKeys};
 use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
@@ -42,6 +43,7 @@ use crate::rulebook::{CanaryWatch, Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
 use crate::tenancy::{Directory, Onboarding, RuleBinder};
+use crate::workers::certificates::CertificateExpiry;
 use crate::workers::deliveries::Deliveries;
 use crate::workers::lists::ListUpkeep;
 use crate::workers::retention::Retention;
@@ -67,6 +69,8 @@ pub enum NodeError {
     Settings(#[from] SettingsError),
     #[error("master_key: {0}")]
     Sealing(#[from] SealingError),
+    #[error("{0}")]
+    MasterKey(#[from] MasterKeyError),
     #[error("{0}")]
     Bootstrap(#[from] BootstrapError),
     #[error("database: {0}")]
@@ -104,14 +108,24 @@ pub struct Core {
 impl Core {
     /// Connects, migrates and puts together. `fallback_key` serves when no master key is configured.
     pub async fn open(settings: &Settings, fallback_key: Option<SecretString>) -> Result<Self, NodeError> {
-        let key = settings.master_key()?.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
-        let sealer = Arc::new(Sealer::from_hex(&key)?);
+        let configured = settings.master_key()?;
+        let is_configured = configured.is_some();
+        let key = configured.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
+        let sealer = Arc::new(Sealer::with_previous(&key, &settings.previous_master_keys()?)?);
         let engine = Engine::new(limits(settings))?;
         let outbound = Outbound::new(settings.webhooks.allow_networks.clone())?;
         let store = Store::connect(&settings.database.options()?).await?;
         store.migrate().await?;
         let plugins = Plugins::all();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // A key that nobody configured is made anew at each start, and opens nothing.
+        if is_configured {
+            let keys = MasterKeys {
+                store: store.clone(),
+                sealer: Arc::clone(&sealer),
+            };
+            keys.prove(clock.now()).await?;
+        }
         let onboarding = Onboarding {
             store: store.clone(),
             plugins: plugins.clone(),
@@ -458,7 +472,14 @@ fn start_workers(
         store: core.store.clone(),
         clock: Arc::clone(&core.clock),
     };
+    let expiry = CertificateExpiry {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        new_deliveries: Arc::clone(new_deliveries),
+        interval: Duration::from_secs(settings.certificates.expiry_check_s),
+    };
     vec![
+        tokio::spawn(expiry.run(stopped.clone())),
         tokio::spawn(deliveries.run(stopped.clone())),
         tokio::spawn(retention.run(stopped.clone())),
         tokio::spawn(velocity.run(stopped.clone())),

@@ -1,10 +1,12 @@
 //! The command line: one file for each subcommand.
 
 mod audit;
+mod cert;
 mod connection;
 mod demo;
 mod inspector;
 mod key;
+mod keys;
 mod list;
 mod merchant;
 mod registry;
@@ -78,9 +80,15 @@ enum Command {
     /// Make, change and list a merchant's connections
     #[command(subcommand)]
     Connection(connection::Command),
+    /// Issue, renew, revoke and list certificates: those that networks show us, and those that we show
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Make, list and revoke the API keys of a merchant's systems
     #[command(subcommand)]
     Key(key::Command),
+    /// See and change the master key that secrets are sealed under
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Check, test, publish and replay a merchant's rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -158,6 +166,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Merchant(command) => merchant::run(open().await?, command).await,
         Command::Connection(command) => connection::run(open().await?, command).await,
+        Command::Cert(command) => cert::run(open().await?, command).await,
+        Command::Keys(command) => keys::run(open().await?, command).await,
         Command::List(command) => list::run(open().await?, command).await,
         Command::Webhook(command) => webhook::run(open().await?, command).await,
         Command::Registry(command) => registry::run(open().await?, command).await,
