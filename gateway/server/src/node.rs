@@ -1,12 +1,15 @@
 //! One node: everything put together, started, and stopped in order.
 
-use std::net::SocketAddr;
+use std::any::Any;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::http::KeepAlive;
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use plugin_sdk::{Clock, SystemClock};
@@ -21,7 +24,8 @@ use crate::access::bootstrap::{BootstrapError, BootstrapToken};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};
-use crate::edge::guard::Guard;
+use crate::edge::guards::Guards;
+use crate::edge::guards::doors::Doors;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::upstream::Upstreams;
 use crate::events::Sender;
@@ -34,7 +38,7 @@ use crate::plugins::Plugins;
 use crate::rulebook::{CanaryWatch, Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
-use crate::tenancy::{Directory, Onboarding, RuleBinder};
+use crate::tenancy::{Directory, Onboarding, RuleBinder, TrafficBook};
 use crate::workers::deliveries::Deliveries;
 use crate::workers::lists::ListUpkeep;
 use crate::workers::retention::Retention;
@@ -84,6 +88,7 @@ pub struct Core {
     pub onboarding: Onboarding,
     pub lists: ListBook,
     pub rulebook: Rulebook,
+    pub traffic: TrafficBook,
     pub sealer: Arc<Sealer>,
     pub outbound: Outbound,
     pub engine: Engine,
@@ -121,11 +126,18 @@ impl Core {
             clock: Arc::clone(&clock),
             replay_turns: Arc::new(Semaphore::new(REPLAYS_AT_ONCE)),
         };
+        let traffic = TrafficBook {
+            store: store.clone(),
+            plugins: plugins.clone(),
+            clock: Arc::clone(&clock),
+            defaults: settings.traffic_defaults()?,
+        };
         Ok(Self {
             store,
             onboarding,
             lists,
             rulebook,
+            traffic,
             sealer,
             outbound,
             engine,
@@ -195,6 +207,7 @@ impl Node {
             core.plugins.clone(),
             Arc::clone(&core.sealer),
             binder,
+            core.traffic.defaults.clone(),
         )
         .await?;
         let http_timeout = Duration::from_millis(settings.rules.http_timeout_ms);
@@ -203,6 +216,8 @@ impl Node {
         let mut watches = vec![watching, tokio::spawn(lists.clone().watch())];
         let redis = settings.redis.options()?.map(Redis::new).transpose()?;
         let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
+        let options = settings.guard_options()?;
+        let guards = Guards::new(options, redis.clone(), core.store.clone(), Arc::clone(&core.clock));
         let lookups = Lookups {
             lists: lists.clone(),
             velocities: velocities.clone(),
@@ -211,6 +226,9 @@ impl Node {
         let hosts = Hosts::new(core.outbound.clone(), Arc::clone(&core.sealer), lookups, http_timeout);
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
+        let (refusals, more) = guards.start(&core.store, &writer, &stopped);
+        workers.push(refusals);
+        watches.extend(more);
         let imports = Imports::new(core.lists.clone());
         let (import_queue, jobs) = mpsc::channel(IMPORTS_WAITING_MAX);
         workers.extend(start_list_workers(&core, &imports, jobs, &stopped));
@@ -247,6 +265,8 @@ impl Node {
             directory: directory.clone(),
             orders: orders.clone(),
             keys: keys.clone(),
+            guards: guards.clone(),
+            trusted_proxies: settings.public.trusted_proxies.clone(),
             onboarding: core.onboarding.clone(),
             new_deliveries: Arc::clone(&new_deliveries),
             clock: Arc::clone(&core.clock),
@@ -255,6 +275,7 @@ impl Node {
             store: core.store.clone(),
             writer: writer.clone(),
             redis,
+            guards: guards.clone(),
             metrics,
             stopping: Arc::clone(&stopping),
         });
@@ -266,6 +287,8 @@ impl Node {
             import_queue,
             lookups: lists,
             rulebook: core.rulebook.clone(),
+            traffic: core.traffic.clone(),
+            guards: guards.clone(),
             hosts: hosts.clone(),
             keys,
             clock: Arc::clone(&core.clock),
@@ -295,7 +318,7 @@ impl Node {
             }),
             orders,
             directory,
-            guard: Guard::default(),
+            guards: guards.clone(),
             log: log.clone(),
             clock: core.clock,
             trusted_proxies: settings.public.trusted_proxies.clone(),
@@ -303,7 +326,7 @@ impl Node {
             body_timeout: Duration::from_millis(settings.public.body_timeout_ms),
             default_connection: extras.default_connection,
         });
-        let (public, public_server) = listen_public(settings, network, merchant_api)?;
+        let (public, public_server) = listen_public(settings, network, merchant_api, guards)?;
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
         let servers = vec![public_server, admin_server];
         Ok(Self {
@@ -456,6 +479,7 @@ fn listen_public(
     settings: &Settings,
     network: Data<network::Network>,
     merchant_api: Data<MerchantApi>,
+    guards: Guards,
 ) -> Result<Listening, NodeError> {
     let body_bytes_max = settings.public.body_bytes_max;
     let public = &settings.public;
@@ -464,7 +488,9 @@ fn listen_public(
     } else {
         public.workers
     };
+    let doors = guards.doors().clone();
     let server = HttpServer::new(move || {
+        guards.shedding().watch_this_loop();
         App::new()
             .app_data(network.clone())
             .app_data(merchant_api.clone())
@@ -475,6 +501,7 @@ fn listen_public(
             .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("this path").into()))
             .configure(network::configure)
     })
+    .on_connect(move |io, kept| open_door(&doors, io, kept))
     .workers(workers)
     .client_request_timeout(Duration::from_millis(public.head_timeout_ms))
     .keep_alive(KeepAlive::Timeout(Duration::from_secs(public.keep_alive_s)))
@@ -491,6 +518,24 @@ fn listen_public(
     let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
     let server = server.run();
     Ok((address, (server.handle(), tokio::spawn(server))))
+}
+
+/// Counts the connection for as long as it is open. One too many is closed before anything is read from it.
+fn open_door(doors: &Doors, io: &dyn Any, kept: &mut Extensions) {
+    let Some(stream) = io.downcast_ref::<TcpStream>() else {
+        return;
+    };
+    let Ok(peer) = stream.peer_addr() else { return };
+    match doors.open(peer.ip()) {
+        Ok(socket) => {
+            kept.insert(socket);
+        }
+        Err(_) => {
+            if let Ok(own) = stream.as_fd().try_clone_to_owned() {
+                drop(std::net::TcpStream::from(own).shutdown(Shutdown::Both));
+            }
+        }
+    }
 }
 
 fn listen_admin(

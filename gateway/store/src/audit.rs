@@ -25,7 +25,7 @@ pub struct AuditEntry {
 pub(crate) struct Change<'a> {
     pub actor: &'a str,
     pub action: &'static str,
-    pub subject: &'static str,
+    pub subject: &'a str,
     pub before: Option<Value>,
     pub after: Option<Value>,
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, canary, connections, decisions, ledger, lists, merchants, replays, revisions, rules, secrets,
+    api_keys, canary, connections, decisions, ledger, limits, lists, merchants, replays, revisions, rules, secrets,
     settlements, shadow, webhooks,
 };
 use crate::api::merchant as v1;
@@ -34,6 +34,14 @@ use crate::api::merchant as v1;
         api_keys::create_api_key,
         api_keys::list_api_keys,
         api_keys::revoke_api_key,
+        limits::get_merchant_limits,
+        limits::set_merchant_limits,
+        limits::get_connection_limits,
+        limits::set_connection_limits,
+        limits::get_key_limits,
+        limits::set_key_limits,
+        limits::get_usage,
+        limits::get_status,
         rules::get_rules,
         rules::publish_rules,
         rules::unpublish_rules,

@@ -4,6 +4,7 @@ mod connection;
 mod demo;
 mod inspector;
 mod key;
+mod limit;
 mod list;
 mod merchant;
 mod registry;
@@ -75,6 +76,9 @@ enum Command {
     /// Make, list and revoke the API keys of a merchant's systems
     #[command(subcommand)]
     Key(key::Command),
+    /// Print and change how much traffic merchants, connections and API keys may bring
+    #[command(subcommand)]
+    Limit(limit::Command),
     /// Check, test, publish and replay a merchant's rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -129,6 +133,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Rules(rules::Command::Test { file, json }) => return rules::test(&file, json).await,
         Command::Rules(command) => return rules::run(open().await?, command).await,
         Command::Key(command) => return key::run(open().await?, command).await,
+        Command::Limit(command) => return limit::run(open().await?, command).await,
         Command::Serve => serve::run(cli.settings.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,

@@ -1,7 +1,7 @@
 //! The way in and the way out: who calls, from where, with what proof, and what the wire log keeps of it.
 
 pub mod body;
-pub mod guard;
+pub mod guards;
 pub mod identity;
 pub mod outbound;
 pub mod peer;

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Admin, List, now, read_id};
 use crate::access::api_keys::{KeyError, shown_prefix};
 use crate::api::problem::Problem;
+use crate::edge::guards::strict::StrictAction;
 
 /// A revoked key may work on for so long, in seconds (30 days).
 const OVERLAP_S_MAX: u32 = 2_592_000;
@@ -87,6 +88,8 @@ pub async fn create_api_key(
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
     let body = body.into_inner();
+    let subject = merchant.id.to_string();
+    admin.guards.strict(StrictAction::KeyCreation, &subject).await?;
     let made = (admin.keys)
         .create(merchant.id, body.name, body.scopes, body.expires_at)
         .await?;

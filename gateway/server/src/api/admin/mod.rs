@@ -5,6 +5,7 @@ pub mod canary;
 pub mod connections;
 pub mod decisions;
 pub mod ledger;
+pub mod limits;
 pub mod lists;
 pub mod merchants;
 pub mod replays;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{Data, ServiceConfig};
@@ -34,11 +36,35 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
 use crate::api::problem::Problem;
+use crate::edge::guards::shedding::Class;
+use crate::edge::guards::{Guards, shed_wait};
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::payments::Hosts;
 use crate::rulebook::Rulebook;
-use crate::tenancy::Onboarding;
+use crate::tenancy::{Onboarding, TrafficBook};
 
+/// What routes are called that read many rows.
+const LISTS: [&str; 19] = [
+    "api_keys",
+    "attempts",
+    "audit",
+    "connections",
+    "decisions",
+    "deliveries",
+    "entries",
+    "events",
+    "exchanges",
+    "export",
+    "imports",
+    "lists",
+    "merchants",
+    "payments",
+    "replays",
+    "revisions",
+    "rows",
+    "settlements",
+    "webhook-endpoints",
+];
 /// Uploads are settlement files; they may take this long to arrive.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -53,6 +79,8 @@ pub struct Admin {
     /// Lists as rules on this node ask them.
     pub lookups: Lists,
     pub rulebook: Rulebook,
+    pub traffic: TrafficBook,
+    pub guards: Guards,
     pub hosts: Hosts,
     pub keys: ApiKeys,
     pub clock: Arc<dyn Clock>,
@@ -64,10 +92,12 @@ pub struct Admin {
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/admin/v1")
+            .wrap(from_fn(shed))
             .wrap(from_fn(require_operator))
             .configure(merchants::configure)
             .configure(connections::configure)
             .configure(api_keys::configure)
+            .configure(limits::configure)
             .configure(rules::configure)
             .configure(secrets::configure)
             .configure(revisions::configure)
@@ -109,6 +139,26 @@ async fn require_operator<B: MessageBody + 'static>(
         return Ok(request.into_response(response).map_into_right_body());
     }
     Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// What people look at waits first when the node is behind.
+async fn shed<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<actix_web::body::EitherBody<B>>, actix_web::Error> {
+    let guards = request.app_data::<Data<Admin>>().map(|admin| &admin.guards);
+    let behind = is_list(&request) && guards.is_some_and(|guards| guards.shedding().sheds(Class::People));
+    if behind {
+        let response = Problem::overloaded(shed_wait()).error_response();
+        return Ok(request.into_response(response).map_into_right_body());
+    }
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// Whether a request reads many rows: an export, or a page of a list.
+fn is_list(request: &ServiceRequest) -> bool {
+    let last = request.path().rsplit('/').next().unwrap_or_default();
+    request.method() == Method::GET && LISTS.contains(&last)
 }
 
 impl Admin {

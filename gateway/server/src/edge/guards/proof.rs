@@ -15,7 +15,7 @@ const SLOW_CHECKS_MAX: usize = 2;
 const SLOW_CHECK_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum Unproven {
     /// The address is not one of the network's.
     Address,
     /// No login, or a wrong one.
@@ -25,11 +25,11 @@ pub enum Refused {
 }
 
 #[derive(Clone)]
-pub struct Guard {
+pub struct Proof {
     slow_checks: Arc<Semaphore>,
 }
 
-impl Default for Guard {
+impl Default for Proof {
     fn default() -> Self {
         Self {
             slow_checks: Arc::new(Semaphore::new(SLOW_CHECKS_MAX)),
@@ -37,20 +37,20 @@ impl Default for Guard {
     }
 }
 
-impl Guard {
+impl Proof {
     pub async fn admit(
         &self,
         connection: &Arc<BoundConnection>,
         access: &Access,
         peer: IpAddr,
         authorization: Option<&str>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Unproven> {
         if !access.subnets.iter().any(|subnet| subnet.contains(&peer)) {
-            return Err(Refused::Address);
+            return Err(Unproven::Address);
         }
         // Client certificates are not verified on this listener, so nobody can have shown one.
         if access.auth.wants_certificate() {
-            return Err(Refused::Login);
+            return Err(Unproven::Login);
         }
         if access.auth.wants_basic() {
             self.check_login(connection, authorization).await
@@ -59,10 +59,10 @@ impl Guard {
         }
     }
 
-    async fn check_login(&self, connection: &Arc<BoundConnection>, header: Option<&str>) -> Result<(), Refused> {
-        let said = |right: bool| if right { Ok(()) } else { Err(Refused::Login) };
+    async fn check_login(&self, connection: &Arc<BoundConnection>, header: Option<&str>) -> Result<(), Unproven> {
+        let said = |right: bool| if right { Ok(()) } else { Err(Unproven::Login) };
         let (Some(login), Some(header)) = (&connection.login, header) else {
-            return Err(Refused::Login);
+            return Err(Unproven::Login);
         };
         if let Some(known) = login.quick_check(Some(header)) {
             return said(known);
@@ -73,7 +73,7 @@ impl Guard {
             Some((own, self.slow_checks.acquire().await.ok()?))
         };
         let Ok(Some(_turns)) = tokio::time::timeout(SLOW_CHECK_WAIT, turns).await else {
-            return Err(Refused::Busy);
+            return Err(Unproven::Busy);
         };
         // Somebody may have proven it while this request waited for its turn.
         if let Some(known) = login.quick_check(Some(header)) {
