@@ -1,15 +1,13 @@
 //! One node: everything put together, started, and stopped in order.
 
-use std::any::Any;
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsFd;
+mod public;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::{Extensions, ServerHandle};
-use actix_web::http::KeepAlive;
-use actix_web::rt::net::TcpStream;
+use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use plugin_sdk::{Clock, SystemClock};
@@ -25,12 +23,13 @@ use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};
 use crate::edge::guards::Guards;
-use crate::edge::guards::doors::Doors;
 use crate::edge::outbound::{Outbound, OutboundError};
+use crate::edge::tls::{Keeper, KeeperError, Terminator};
 use crate::edge::upstream::Upstreams;
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::neighbours::{Redis, RedisError};
+use crate::node::public::Desk;
 use crate::payments::orders::{Orders, Parts as OrderParts};
 use crate::payments::velocity::{SharedVelocities, Velocities};
 use crate::payments::{Acceptance, AccountCheck, Canaries, Hosts, Lookups, Parts, ShadowJob, Shadows};
@@ -52,8 +51,6 @@ const ADMIN_WORKERS: usize = 1;
 const IMPORTS_WAITING_MAX: usize = 64;
 /// Replays that run at once: they take half of a core, whatever waits.
 const REPLAYS_AT_ONCE: usize = 1;
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 4_096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -78,6 +75,8 @@ pub enum NodeError {
     Redis(#[from] RedisError),
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("certificates: {0}")]
+    Certificates(#[from] KeeperError),
     #[error("listener {address}: {error}")]
     Listen { address: String, error: std::io::Error },
 }
@@ -180,6 +179,8 @@ pub struct Extras {
 /// A running node.
 pub struct Node {
     pub public: SocketAddr,
+    /// Where networks and tenant systems call over TLS.
+    pub tls: Vec<SocketAddr>,
     pub admin: SocketAddr,
     servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     stop: watch::Sender<bool>,
@@ -224,6 +225,10 @@ impl Node {
             clock: Arc::clone(&core.clock),
         };
         let hosts = Hosts::new(core.outbound.clone(), Arc::clone(&core.sealer), lookups, http_timeout);
+        let terminator = Arc::new(Terminator::new(settings.public.tls()));
+        if !settings.public.tls_listen.is_empty() {
+            watches.push(start_keeper(settings, &core, &terminator).await?);
+        }
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
         let (refusals, more) = guards.start(&core.store, &writer, &stopped);
@@ -266,7 +271,7 @@ impl Node {
             orders: orders.clone(),
             keys: keys.clone(),
             guards: guards.clone(),
-            trusted_proxies: settings.public.trusted_proxies.clone(),
+            proxies: settings.public.proxies(),
             onboarding: core.onboarding.clone(),
             new_deliveries: Arc::clone(&new_deliveries),
             clock: Arc::clone(&core.clock),
@@ -321,16 +326,24 @@ impl Node {
             guards: guards.clone(),
             log: log.clone(),
             clock: core.clock,
-            trusted_proxies: settings.public.trusted_proxies.clone(),
+            proxies: settings.public.proxies(),
             body_bytes_max: settings.public.body_bytes_max,
             body_timeout: Duration::from_millis(settings.public.body_timeout_ms),
             default_connection: extras.default_connection,
         });
-        let (public, public_server) = listen_public(settings, network, merchant_api, guards)?;
+        let desk = Desk {
+            network,
+            merchant_api,
+            guards: guards.clone(),
+            body_bytes_max: settings.public.body_bytes_max,
+        };
+        let doors = Arc::new(guards.doors().clone());
+        let public = public::listen(&settings.public, &desk, doors, &terminator).await?;
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
-        let servers = vec![public_server, admin_server];
+        let servers = vec![public.server, admin_server];
         Ok(Self {
-            public,
+            public: public.plain,
+            tls: public.tls,
             admin,
             servers,
             stop,
@@ -437,6 +450,23 @@ fn start_list_workers(
     ]
 }
 
+/// Certificates are there before the first caller, and kept true from then on.
+async fn start_keeper(
+    settings: &Settings,
+    core: &Core,
+    terminator: &Arc<Terminator>,
+) -> Result<JoinHandle<()>, NodeError> {
+    let mut keeper = Keeper::new(
+        core.store.clone(),
+        Arc::clone(&core.sealer),
+        Arc::clone(&core.clock),
+        Arc::clone(terminator),
+        settings.public.certificate_files(),
+    );
+    keeper.load().await?;
+    Ok(tokio::spawn(keeper.watch()))
+}
+
 /// Recovery runs rules, whose machines stay on their thread: it gets one of its own.
 fn start_recovery(orders: &Orders, stopped: &watch::Receiver<bool>) -> JoinHandle<()> {
     let (orders, stopped) = (orders.clone(), stopped.clone());
@@ -474,69 +504,6 @@ fn start_canary_watch(
 }
 
 type Listening = (SocketAddr, (ServerHandle, JoinHandle<std::io::Result<()>>));
-
-fn listen_public(
-    settings: &Settings,
-    network: Data<network::Network>,
-    merchant_api: Data<MerchantApi>,
-    guards: Guards,
-) -> Result<Listening, NodeError> {
-    let body_bytes_max = settings.public.body_bytes_max;
-    let public = &settings.public;
-    let workers = if public.workers == 0 {
-        num_cores()
-    } else {
-        public.workers
-    };
-    let doors = guards.doors().clone();
-    let server = HttpServer::new(move || {
-        guards.shedding().watch_this_loop();
-        App::new()
-            .app_data(network.clone())
-            .app_data(merchant_api.clone())
-            .app_data(web::PayloadConfig::default().limit(body_bytes_max))
-            .app_data(
-                web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()),
-            )
-            .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("this path").into()))
-            .configure(network::configure)
-    })
-    .on_connect(move |io, kept| open_door(&doors, io, kept))
-    .workers(workers)
-    .client_request_timeout(Duration::from_millis(public.head_timeout_ms))
-    .keep_alive(KeepAlive::Timeout(Duration::from_secs(public.keep_alive_s)))
-    .max_connections((public.connections_max / workers).max(1))
-    .backlog(BACKLOG)
-    .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
-    .disable_signals();
-    let listen_error = |error| NodeError::Listen {
-        address: public.listen.clone(),
-        error,
-    };
-    let server = server.bind(&public.listen).map_err(listen_error)?;
-    let address = server.addrs().first().copied();
-    let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    let server = server.run();
-    Ok((address, (server.handle(), tokio::spawn(server))))
-}
-
-/// Counts the connection for as long as it is open. One too many is closed before anything is read from it.
-fn open_door(doors: &Doors, io: &dyn Any, kept: &mut Extensions) {
-    let Some(stream) = io.downcast_ref::<TcpStream>() else {
-        return;
-    };
-    let Ok(peer) = stream.peer_addr() else { return };
-    match doors.open(peer.ip()) {
-        Ok(socket) => {
-            kept.insert(socket);
-        }
-        Err(_) => {
-            if let Ok(own) = stream.as_fd().try_clone_to_owned() {
-                drop(std::net::TcpStream::from(own).shutdown(Shutdown::Both));
-            }
-        }
-    }
-}
 
 fn listen_admin(
     settings: &Settings,

@@ -14,6 +14,8 @@ use store::{LimitLevel, ListQuota};
 use crate::edge::guards::GuardOptions;
 use crate::edge::guards::shedding::SheddingOptions;
 use crate::edge::guards::strict::StrictRates;
+use crate::edge::peer::{ForwardedHeader, Proxies};
+use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
@@ -78,11 +80,21 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct PublicSettings {
     pub listen: String,
+    #[serde(deserialize_with = "texts")]
+    pub tls_listen: Vec<String>,
+    #[serde(deserialize_with = "texts")]
+    certificate_files: Vec<String>,
+    #[serde(deserialize_with = "given")]
+    tls_default_name: Option<String>,
+    pub handshake_timeout_ms: u64,
+    handshakes_at_once: usize,
     #[serde(deserialize_with = "given")]
     pub url: Option<String>,
     pub workers: usize,
     #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<IpNet>,
+    pub forwarded_header: ForwardedHeader,
+    pub proxy_protocol: bool,
     pub body_bytes_max: usize,
     pub head_timeout_ms: u64,
     pub body_timeout_ms: u64,
@@ -269,6 +281,8 @@ impl Settings {
             ("public.body_bytes_max", self.public.body_bytes_max as u64),
             ("public.head_timeout_ms", self.public.head_timeout_ms),
             ("public.body_timeout_ms", self.public.body_timeout_ms),
+            ("public.handshake_timeout_ms", self.public.handshake_timeout_ms),
+            ("public.handshakes_at_once", self.public.handshakes_at_once as u64),
             ("public.connections_max", self.public.connections_max as u64),
             ("database.connections_max", u64::from(self.database.connections_max)),
             ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
@@ -432,6 +446,29 @@ fn windows(key: &'static str, text: &str) -> Result<Vec<RateWindow>, SettingsErr
     read_windows(key, text).map_err(|error| SettingsError::value(key, error.message))
 }
 
+impl PublicSettings {
+    pub fn proxies(&self) -> Proxies {
+        Proxies {
+            trusted: self.trusted_proxies.clone(),
+            header: self.forwarded_header,
+        }
+    }
+
+    pub fn certificate_files(&self) -> Vec<CertificateFile> {
+        self.certificate_files
+            .iter()
+            .map(|text| CertificateFile::of(text))
+            .collect()
+    }
+
+    pub fn tls(&self) -> TerminatorOptions {
+        TerminatorOptions {
+            at_once: self.handshakes_at_once,
+            default_name: self.tls_default_name.as_deref().map(str::to_ascii_lowercase),
+        }
+    }
+}
+
 impl AdminSettings {
     pub fn bootstrap_token(&self) -> Result<Option<SecretString>, SettingsError> {
         secret(
@@ -533,7 +570,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
 }
 
 /// A list from a file, or one text with commas from the environment.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Given {
@@ -544,16 +581,19 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Err
         Given::List(items) => items,
         Given::Text(text) => text.split(',').map(str::to_owned).collect(),
     };
-    items
-        .iter()
-        .map(|item| item.trim())
-        .filter(|item| !item.is_empty())
-        .map(|item| {
-            item.parse().map_err(|_| {
-                serde::de::Error::custom(format!("'{item}' is not a subnet; write it as 10.0.0.0/8 or fd00::/8"))
-            })
+    let items = items.iter().map(|item| item.trim().to_owned());
+    Ok(items.filter(|item| !item.is_empty()).collect())
+}
+
+/// The same of subnets.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let items = texts(deserializer)?;
+    let items = items.iter().map(|item| {
+        item.parse().map_err(|_| {
+            serde::de::Error::custom(format!("'{item}' is not a subnet; write it as 10.0.0.0/8 or fd00::/8"))
         })
-        .collect()
+    });
+    items.collect()
 }
 
 fn refuse_unknown_keys(defaults: &Config, overrides: &Config) -> Result<(), SettingsError> {

@@ -88,6 +88,8 @@ typed_id!(CanaryId, "can", "canary");
 typed_id!(AuditId, "aud", "audit entry");
 typed_id!(TokenId, "tok", "payment token");
 typed_id!(ApiKeyId, "key", "API key");
+typed_id!(ClientCertificateId, "ccr", "client certificate");
+typed_id!(ServerCertificateId, "scr", "server certificate");
 
 #[cfg(test)]
 mod tests {

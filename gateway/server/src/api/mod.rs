@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod merchant;
+pub mod misdirected;
 pub mod network;
 pub mod openapi;
 pub mod problem;

@@ -8,7 +8,6 @@ use actix_web::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, He
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use ipnet::IpNet;
 use plugin_sdk::connector::{NotificationError, NotificationRequest};
 use plugin_sdk::{
     Clock, Command, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, RawAnswer, RawRequest, Reason,
@@ -20,12 +19,14 @@ use crate::access::passwords;
 use crate::api::merchant;
 use crate::api::problem::Problem;
 use crate::edge::body::{self, BodyLimits};
+use crate::edge::certificates::Proof;
 use crate::edge::guards::doors::{Busy, Socket};
 use crate::edge::guards::gate::Seat;
-use crate::edge::guards::proof::Unproven;
+use crate::edge::guards::porter::{Shown, Unproven};
 use crate::edge::guards::shedding::Class;
 use crate::edge::guards::{AtWork, Guards, Level, Reason as Cause, Refused};
-use crate::edge::peer;
+use crate::edge::listener::{Caller, Permit};
+use crate::edge::peer::{self, Proxies};
 use crate::edge::recorder::Recorder;
 use crate::payments::orders::{Orders, Refusal};
 use crate::payments::{Acceptance, Answered, Call, Envelope};
@@ -43,7 +44,7 @@ pub struct Network {
     pub guards: Guards,
     pub log: LogWriter,
     pub clock: Arc<dyn Clock>,
-    pub trusted_proxies: Vec<IpNet>,
+    pub proxies: Proxies,
     pub body_bytes_max: usize,
     pub body_timeout: Duration,
     /// Merchant and connection that `/payment` means when nothing else names one.
@@ -53,7 +54,7 @@ pub struct Network {
 pub fn configure(config: &mut ServiceConfig) {
     config
         .route("/in/{merchant}/{connection}", web::route().to(by_path))
-        .route("/payment", web::route().to(by_login))
+        .route("/payment", web::route().to(by_proof))
         .configure(merchant::configure)
         .default_service(web::route().to(nowhere));
 }
@@ -70,9 +71,9 @@ async fn by_path(
     network.serve(&request, payload, &mut recorder, target).await
 }
 
-async fn by_login(network: Data<Network>, request: HttpRequest, payload: Payload) -> HttpResponse {
+async fn by_proof(network: Data<Network>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let mut recorder = network.recorder(&request);
-    let target = network.target_of_login(&request).await;
+    let target = network.target_of_proof(&request).await;
     network.serve(&request, payload, &mut recorder, target).await
 }
 
@@ -99,13 +100,17 @@ impl Network {
         Ok((tenant, bound))
     }
 
-    async fn target_of_login(&self, request: &HttpRequest) -> Result<Target, Problem> {
+    /// Whose client certificate or login it is.
+    async fn target_of_proof(&self, request: &HttpRequest) -> Result<Target, Problem> {
         if let Some((merchant, connection)) = &self.default_connection {
             return self.target(merchant, connection).await;
         }
+        if let Some(binding) = proof(request).and_then(Proof::connection) {
+            return self.target(&binding.merchant, &binding.connection).await;
+        }
         let login = authorization(request).and_then(passwords::claimed_login);
         // One answer for "no login" and "nobody's login", so that logins cannot be told apart from here.
-        let unknown = || Problem::not_found("a connection for this login");
+        let unknown = || Problem::not_found("a connection for this login or client certificate");
         self.directory
             .by_login(&login.ok_or_else(unknown)?)
             .await?
@@ -206,7 +211,7 @@ impl Network {
         connection: &BoundConnection,
         address: IpAddr,
     ) -> Result<Option<Busy>, Refused> {
-        let place = match request.conn_data::<Socket>() {
+        let place = match socket(request) {
             Some(socket) => self.guards.socket(socket, tenant, connection).await?,
             None => None,
         };
@@ -249,7 +254,7 @@ impl Network {
     }
 
     fn address(&self, request: &HttpRequest) -> IpAddr {
-        peer::address(request, &self.trusted_proxies)
+        peer::address(request, &self.proxies)
     }
 
     /// Somebody who asks for nothing that is here, or did not prove to be who may ask. Who does so too often is not
@@ -363,20 +368,28 @@ impl Network {
         protocol: &dyn InboundConnection,
         address: IpAddr,
     ) -> Option<HttpResponse> {
-        let admitted = self
-            .guards
-            .proof()
-            .admit(connection, protocol.access(), address, authorization(request))
-            .await;
+        let shown = Shown {
+            peer: address,
+            authorization: authorization(request),
+            proof: proof(request),
+            now: recorder.received_at,
+        };
+        let porter = self.guards.porter();
+        let admitted = porter.admit(connection, protocol.access(), shown).await;
         let unproven = admitted.err()?;
         let cause = match unproven {
             Unproven::Address => Cause::Address,
+            Unproven::Certificate => Cause::Certificate,
             Unproven::Login => Cause::Login,
             Unproven::Busy => Cause::LoginBusy,
         };
         self.count(tenant, connection, cause);
         Some(match unproven {
             Unproven::Address => self.turn_away(request, recorder, &Problem::forbidden_address()),
+            Unproven::Certificate => {
+                let problem = Problem::forbidden_certificate(shown.proof.is_some());
+                self.turn_away(request, recorder, &problem)
+            }
             Unproven::Login => {
                 if let Err(wait) = self.guards.stranger(address) {
                     return Some(Problem::stranger(wait).error_response());
@@ -469,6 +482,16 @@ impl Envelope for Wire<'_> {
     fn exchange(&self, answer: &RawAnswer, payment: Option<PaymentId>) -> NewExchange {
         self.recorder.exchange(answer.status, &answer.body, payment)
     }
+}
+
+/// What the connection's client certificate proves, if one was shown.
+fn proof(request: &HttpRequest) -> Option<&Proof> {
+    request.conn_data::<Caller>()?.tls.as_ref()?.proof.as_ref()
+}
+
+/// What the listener keeps of the request's TCP connection.
+fn socket(request: &HttpRequest) -> Option<&Socket> {
+    request.conn_data::<Permit>()?.downcast_ref()
 }
 
 fn authorization(request: &HttpRequest) -> Option<&str> {

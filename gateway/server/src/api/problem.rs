@@ -126,6 +126,33 @@ impl Problem {
         )
     }
 
+    #[must_use]
+    pub fn forbidden_certificate(shown: bool) -> Self {
+        let detail = if shown {
+            "the client certificate does not belong to this connection, or does not any more"
+        } else {
+            "this connection wants a client certificate: call its TLS listener with the one that was issued for it"
+        };
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden_certificate",
+            "This client certificate may not call here",
+            detail,
+        )
+    }
+
+    #[must_use]
+    pub fn misdirected() -> Self {
+        let detail = "the Host of a request must be the name that the TLS connection was opened for, where a client \
+                      certificate was shown; open another connection";
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected",
+            "The connection is for another host",
+            detail,
+        )
+    }
+
     pub fn not_found(what: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

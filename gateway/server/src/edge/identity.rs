@@ -1,18 +1,14 @@
 //! Client certificates that our connections show their networks, out of PKCS12 files.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
 use p12_keystore::error::Error as Pkcs12Error;
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
-use crate::access::sealing::hex;
+use crate::edge::certificates::{self, CertificateError, CertificateInfo};
 
 /// Largest file, in bytes; a chain of four with a key has eight thousand.
 pub const FILE_BYTES_MAX: usize = 64 * 1024;
@@ -29,30 +25,14 @@ pub enum IdentityError {
     Unreadable(String),
     #[error("the file holds no private key with its certificate; export both together")]
     NoKey,
-    #[error("the certificate cannot be read: {0}")]
-    Certificate(String),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     #[error("the certificate ended at {0}; ask for a new one")]
     Expired(DateTime<Utc>),
     #[error("the certificate and the private key do not belong together, or of a kind that TLS cannot use")]
     Mismatch,
     #[error("the roots are not certificates in PEM")]
     Roots,
-}
-
-/// What of a certificate may be shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct CertificateInfo {
-    pub subject: String,
-    pub issuer: String,
-    /// In hexadecimal digits.
-    pub serial: String,
-    /// Of the whole certificate, in hexadecimal digits.
-    pub sha256: String,
-    pub names: Vec<String>,
-    pub not_before: DateTime<Utc>,
-    pub not_after: DateTime<Utc>,
-    /// Certificates between this one and its root, this one included.
-    pub chain_length: usize,
 }
 
 /// A client certificate with its key.
@@ -73,8 +53,11 @@ pub fn read_pkcs12(file: &[u8], password: &SecretString, now: DateTime<Utc>) -> 
         other => IdentityError::Unreadable(other.to_string()),
     })?;
     let (_, chain) = store.private_key_chain().ok_or(IdentityError::NoKey)?;
-    let leaf = chain.certs().first().ok_or(IdentityError::NoKey)?;
-    let info = describe(leaf.as_der(), chain.certs().len())?;
+    if chain.certs().is_empty() {
+        return Err(IdentityError::NoKey);
+    }
+    let ders: Vec<&[u8]> = chain.certs().iter().map(|certificate| certificate.as_der()).collect();
+    let info = certificates::describe(&ders)?;
     if info.not_after <= now {
         return Err(IdentityError::Expired(info.not_after));
     }
@@ -110,32 +93,6 @@ pub fn roots(pem: &str) -> Result<Vec<reqwest::Certificate>, IdentityError> {
         return Err(IdentityError::Roots);
     }
     Ok(roots)
-}
-
-fn describe(der: &[u8], chain_length: usize) -> Result<CertificateInfo, IdentityError> {
-    let unreadable = |error: String| IdentityError::Certificate(error);
-    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| unreadable(error.to_string()))?;
-    let moment = |seconds: i64| {
-        DateTime::from_timestamp(seconds, 0).ok_or_else(|| unreadable("its dates are out of range".to_owned()))
-    };
-    let names = certificate.subject_alternative_name().ok().flatten();
-    let names = names.map(|names| {
-        let names = names.value.general_names.iter().map(|name| match name {
-            GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => (*name).to_owned(),
-            other => other.to_string(),
-        });
-        names.collect()
-    });
-    Ok(CertificateInfo {
-        subject: certificate.subject().to_string(),
-        issuer: certificate.issuer().to_string(),
-        serial: hex(&certificate.serial.to_bytes_be()),
-        sha256: hex(digest(&SHA256, der).as_ref()),
-        names: names.unwrap_or_default(),
-        not_before: moment(certificate.validity().not_before.timestamp())?,
-        not_after: moment(certificate.validity().not_after.timestamp())?,
-        chain_length,
-    })
 }
 
 fn push_pem(pem: &mut String, label: &str, der: &[u8]) {

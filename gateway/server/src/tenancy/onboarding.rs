@@ -316,14 +316,10 @@ impl Onboarding {
         let Some(inbound) = plugin.inbound() else { return Ok(()) };
         let bound = inbound.bind(config)?;
         let auth = bound.access().auth;
-        if auth.wants_certificate() {
-            let message = "client certificates need a TLS listener, which this version does not have; use basic";
-            return Err(OnboardingError::field("config.auth", message));
-        }
         if auth.wants_basic() && !has_login {
             return Err(OnboardingError::field(
                 "basic",
-                "this connection's auth is basic: give login and password",
+                "this connection wants a login: give login and password",
             ));
         }
         if let Some(url) = bound.account_check_url() {

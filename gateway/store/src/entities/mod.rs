@@ -2,6 +2,9 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod certificate_authorities;
+pub mod certificate_warnings;
+pub mod client_certificates;
 pub mod connections;
 pub mod decisions;
 pub mod deliveries;
@@ -34,6 +37,7 @@ pub mod rule_shadow_examples;
 pub mod rule_shadow_groups;
 pub mod rule_shadows;
 pub mod rule_troubles;
+pub mod server_certificates;
 pub mod settlement_files;
 pub mod settlement_rows;
 pub mod velocity_marks;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::merchants::StatusView;
 use super::{Admin, List};
 use crate::api::problem::Problem;
-use crate::edge::identity::CertificateInfo;
+use crate::edge::certificates::CertificateInfo;
 use crate::tenancy::config_secrets;
 use crate::tenancy::{BasicCredentials, ConnectionDraft, ConnectionPatch};
 

@@ -19,7 +19,6 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{Bytes, Data, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use aws_lc_rs::digest::{Context, SHA256};
-use ipnet::IpNet;
 use plugin_sdk::Clock;
 use serde::de::DeserializeOwned;
 use store::Store;
@@ -30,7 +29,7 @@ use crate::access::sealing::hex;
 use crate::api::problem::Problem;
 use crate::edge::guards::shedding::Class;
 use crate::edge::guards::{AtWork, Guards, Refused};
-use crate::edge::peer;
+use crate::edge::peer::{self, Proxies};
 use crate::payments::orders::{Answer, OrderError, Orders, RequestKey};
 use crate::tenancy::{BoundTenant, Directory, Onboarding};
 
@@ -46,7 +45,7 @@ pub struct MerchantApi {
     pub orders: Orders,
     pub keys: ApiKeys,
     pub guards: Guards,
-    pub trusted_proxies: Vec<IpNet>,
+    pub proxies: Proxies,
     pub onboarding: Onboarding,
     pub new_deliveries: Arc<Notify>,
     pub clock: Arc<dyn Clock>,
@@ -102,7 +101,7 @@ async fn require_key<B: MessageBody + 'static>(
         let response = Problem::unknown_key().error_response();
         return Ok(request.into_response(response).map_into_right_body());
     };
-    let address = peer::address(request.request(), &api.trusted_proxies);
+    let address = peer::address(request.request(), &api.proxies);
     let (tenant, holder) = match recognise(&api, &request).await {
         Ok(known) => known,
         Err(problem) => {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 
 use super::gate::{Full, GateName, Gates, Seat};
+use crate::edge::listener::{Admission, Permit};
 
 /// A socket that has been silent for this long gives its place at a connection to one that speaks: what a network opened and
 /// lost must not keep it out until the socket times out.
@@ -137,6 +138,12 @@ impl Doors {
     fn open_now(&self) -> MutexGuard<'_, Open> {
         // Numbers are whole, whoever panicked beside them.
         self.shared.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Admission for Doors {
+    fn admit(&self, peer: IpAddr) -> Option<Permit> {
+        Some(Arc::new(self.open(peer).ok()?))
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Rates come after the login: who was not let in must not use up a merchant's budget. What a login costs is bounded
-//! by its own turns ([`proof`]), and strangers by a budget of theirs. A seat is taken when the whole request is there: who
+//! by its own turns ([`porter`]), and strangers by a budget of theirs. A seat is taken when the whole request is there: who
 //! sends slowly holds no seat.
 
 pub mod doors;
@@ -13,7 +13,7 @@ pub mod gate;
 pub mod gcra;
 mod local;
 mod nodes;
-pub mod proof;
+pub mod porter;
 mod rates;
 mod refusals;
 mod shared;
@@ -34,7 +34,7 @@ use self::doors::{Busy, Doors, Places, Socket};
 use self::gate::{Full, GateName, Gates, Seat, Use};
 use self::local::{Counted, LocalRates};
 use self::nodes::Nodes;
-use self::proof::Proof;
+use self::porter::Porter;
 pub use self::rates::Decision;
 use self::rates::{Owner, Question, Rates};
 use self::refusals::Refusals;
@@ -75,6 +75,7 @@ pub enum Reason {
     /// The node is behind.
     Shed,
     Address,
+    Certificate,
     Login,
     LoginBusy,
 }
@@ -88,6 +89,7 @@ impl Reason {
             Self::Sockets => "sockets",
             Self::Shed => "shed",
             Self::Address => "address",
+            Self::Certificate => "certificate",
             Self::Login => "login",
             Self::LoginBusy => "login_busy",
         }
@@ -124,7 +126,7 @@ pub struct Guards {
 }
 
 struct Inner {
-    proof: Proof,
+    porter: Porter,
     defaults: TrafficDefaults,
     rates: Rates,
     gates: Gates,
@@ -164,7 +166,7 @@ impl Guards {
         let gates = Gates::new(together);
         Self {
             inner: Arc::new(Inner {
-                proof: Proof::default(),
+                porter: Porter::default(),
                 defaults: options.defaults,
                 rates: Rates::new(shared),
                 places: Places::new(gates.clone()),
@@ -200,8 +202,8 @@ impl Guards {
     }
 
     #[must_use]
-    pub fn proof(&self) -> &Proof {
-        &self.inner.proof
+    pub fn porter(&self) -> &Porter {
+        &self.inner.porter
     }
 
     /// For the listeners: a new TCP connection, to be kept as long as it is open.

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugin_sdk::Access;
+use chrono::{DateTime, Utc};
+use plugin_sdk::{Access, AuthMode};
 use tokio::sync::Semaphore;
 
+use crate::edge::certificates::Proof;
 use crate::tenancy::BoundConnection;
 
 /// Passwords that are hashed at once on this node. More would let strangers with wrong passwords take all cores.
@@ -18,18 +20,30 @@ const SLOW_CHECK_WAIT: Duration = Duration::from_secs(2);
 pub enum Unproven {
     /// The address is not one of the network's.
     Address,
+    /// No client certificate, or another one than the connection's.
+    Certificate,
     /// No login, or a wrong one.
     Login,
     /// The login could not be checked in time.
     Busy,
 }
 
+/// What a caller shows of itself.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    pub peer: IpAddr,
+    pub authorization: Option<&'a str>,
+    /// Of its client certificate.
+    pub proof: Option<&'a Proof>,
+    pub now: DateTime<Utc>,
+}
+
 #[derive(Clone)]
-pub struct Proof {
+pub struct Porter {
     slow_checks: Arc<Semaphore>,
 }
 
-impl Default for Proof {
+impl Default for Porter {
     fn default() -> Self {
         Self {
             slow_checks: Arc::new(Semaphore::new(SLOW_CHECKS_MAX)),
@@ -37,23 +51,28 @@ impl Default for Proof {
     }
 }
 
-impl Proof {
+impl Porter {
     pub async fn admit(
         &self,
         connection: &Arc<BoundConnection>,
         access: &Access,
-        peer: IpAddr,
-        authorization: Option<&str>,
+        shown: Shown<'_>,
     ) -> Result<(), Unproven> {
-        if !access.subnets.iter().any(|subnet| subnet.contains(&peer)) {
+        if !access.subnets.iter().any(|subnet| subnet.contains(&shown.peer)) {
             return Err(Unproven::Address);
         }
-        // Client certificates are not verified on this listener, so nobody can have shown one.
-        if access.auth.wants_certificate() {
-            return Err(Unproven::Login);
+        let proven = shown
+            .proof
+            .is_some_and(|proof| proof.is_of(connection.row.id, shown.now));
+        match access.auth {
+            AuthMode::ClientCertificate | AuthMode::BasicAndClientCertificate if !proven => {
+                return Err(Unproven::Certificate);
+            }
+            AuthMode::BasicOrClientCertificate if proven => return Ok(()),
+            _ => {}
         }
         if access.auth.wants_basic() {
-            self.check_login(connection, authorization).await
+            self.check_login(connection, shown.authorization).await
         } else {
             Ok(())
         }
