@@ -232,6 +232,22 @@ impl Problem {
         problem.after(wait)
     }
 
+    #[must_use]
+    pub fn uri_too_long(bytes_max: usize) -> Self {
+        let detail = format!("the path with its query is longer than {bytes_max} bytes");
+        Self::new(StatusCode::URI_TOO_LONG, "uri_too_long", "The URL is too long", detail)
+    }
+
+    #[must_use]
+    pub fn headers_too_large(bytes_max: usize) -> Self {
+        Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "headers_too_large",
+            "The headers are too large",
+            format!("names and values of all headers together are longer than {bytes_max} bytes"),
+        )
+    }
+
     /// For callers that come again after 503 and give up after 429.
     #[must_use]
     pub fn unavailable_instead(self) -> Self {

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::{NodeError, SHUTDOWN_TIMEOUT, num_cores};
+use crate::api::heads::refuse_long_heads;
 use crate::api::merchant::MerchantApi;
 use crate::api::misdirected::refuse_misdirected;
 use crate::api::{network, problem::Problem};
@@ -159,13 +160,14 @@ fn app(
     impl ServiceFactory<
         ServiceRequest,
         Config = (),
-        Response = ServiceResponse<EitherBody<BoxBody>>,
+        Response = ServiceResponse<EitherBody<EitherBody<BoxBody>>>,
         Error = actix_web::Error,
         InitError = (),
     > + use<>,
 > {
     App::new()
         .wrap(from_fn(refuse_misdirected))
+        .wrap(from_fn(refuse_long_heads))
         .app_data(desk.network.clone())
         .app_data(desk.merchant_api.clone())
         .app_data(web::PayloadConfig::default().limit(desk.body_bytes_max))

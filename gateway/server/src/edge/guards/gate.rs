@@ -340,7 +340,8 @@ impl Seats {
     }
 
     fn is_idle(&self) -> bool {
-        self.taken == 0 && self.waiting == 0 && self.held == 0
+        let holds = self.held > 0 && self.held_until.is_some_and(|until| Instant::now() < until);
+        self.taken == 0 && self.waiting == 0 && !holds
     }
 
     /// What to claim again, and of how many.

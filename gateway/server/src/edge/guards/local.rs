@@ -13,8 +13,8 @@ use super::rates::{Decision, Denied, Owner, Question};
 
 /// Owners whose rates a node remembers.
 const OWNERS_MAX: u64 = 100_000;
-/// Cells of one owner, after which those that are as good as new are forgotten.
-const CELLS_SWEPT_AT: usize = 4_096;
+/// Fewer cells of one owner are not worth a sweep.
+const CELLS_SWEPT_MIN: usize = 4_096;
 /// Cells of one owner that are really in use. Addresses beyond it share one cell.
 const CELLS_MAX: usize = 65_536;
 
@@ -37,6 +37,9 @@ type CellName = (Counted, u8);
 #[derive(Default)]
 struct Ledger {
     cells: HashMap<CellName, Cell>,
+    /// Cells after which those that are as good as new are forgotten: twice as many as were left the last time, so that a
+    /// crowd does not make each question a sweep.
+    swept_at: usize,
 }
 
 /// One for each node; cheap to clone.
@@ -70,8 +73,9 @@ impl LocalRates {
 
 impl Ledger {
     fn decide(&mut self, question: &Question, nodes: u32, now: u64) -> Decision {
-        if self.cells.len() > CELLS_SWEPT_AT {
+        if self.cells.len() > self.swept_at.max(CELLS_SWEPT_MIN) {
             self.cells.retain(|_, cell| !cell.is_idle(now));
+            self.swept_at = 2 * self.cells.len();
         }
         let crowded = self.cells.len() >= CELLS_MAX;
         let mut asked = Vec::with_capacity(question.windows);
