@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 
 use crate::stage::Stage;
 
-const GIB: usize = 1 << 30;
+/// An endless body is; wide, for busy machines.
+const CUT_OFF_WITHIN: Duration = Duration::from_secs(30);
 /// The gateway's own files, and room for the test's.
 const FILES_ELSEWHERE: u64 = 500;
 /// More than a connection that says nothing may cost, in bytes.
@@ -93,7 +94,8 @@ async fn a_head_of_100_000_bytes_is_refused() {
     assert_serves(&stage, "long heads").await;
 }
 
-/// It is cut off after the bytes that a body may have, and never held in memory.
+/// It is cut off after the bytes that a body may have, and never held in memory. A caller who sends on is not listened to
+/// for long.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunked_body_of_a_gigabyte_is_cut_off() {
     let stage = Stage::new(Sqlite).await;
@@ -104,19 +106,23 @@ async fn a_chunked_body_of_a_gigabyte_is_cut_off() {
         let head = format!("POST {path} HTTP/1.1\r\nhost: gateway\r\ntransfer-encoding: chunked\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut sent = 0;
-        while sent < GIB {
+        let started = std::time::Instant::now();
+        while started.elapsed() < CUT_OFF_WITHIN {
             let written = tokio::time::timeout(Duration::from_secs(60), stream.write_all(&chunk)).await;
             if !matches!(written, Ok(Ok(()))) {
                 break;
             }
             sent += chunk.len();
         }
-        assert!(sent < GIB / 4, "{path} took {sent} bytes");
+        assert!(
+            started.elapsed() < CUT_OFF_WITHIN,
+            "{path} still takes after {sent} bytes"
+        );
     }
     let grown = memory(&stage.gateway).saturating_sub(before);
-    println!("bodies of 1 GiB: {} KiB more", grown / 1024);
+    println!("endless bodies: {} KiB more", grown / 1024);
     assert!(grown < 64 << 20, "{grown} bytes");
-    assert_serves(&stage, "1 GiB").await;
+    assert_serves(&stage, "endless bodies").await;
 }
 
 /// One byte at a time, in the head or in the body: cut off in time, however many there are.

@@ -333,7 +333,7 @@ async fn seats_are_left_by_callers_that_go_away(#[values(Sqlite, Postgres)] back
         (zero("tollgate_seats_taken") && zero("tollgate_sockets_open")).then_some(())
     })
     .await;
-    assert_eq!(stage.kiosk().check("1", "42", "1.00").await.result(), 0);
+    assert_eq!(stage.kiosk().check("5000", "42", "1.00").await.result(), 0);
 }
 
 /// A seventeenth socket of a network waits its turn; when one of the others falls silent, it is served.

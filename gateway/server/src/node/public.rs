@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::{NodeError, SHUTDOWN_TIMEOUT, num_cores};
+use crate::api::endless::{Keeping, close_endless};
 use crate::api::heads::refuse_long_heads;
 use crate::api::merchant::MerchantApi;
 use crate::api::misdirected::refuse_misdirected;
@@ -154,13 +155,16 @@ fn serve(
     .and_then(http)
 }
 
+/// What the inner wraps make of an answer's body.
+type Heads = EitherBody<EitherBody<BoxBody>>;
+
 fn app(
     desk: &Desk,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
         Config = (),
-        Response = ServiceResponse<EitherBody<EitherBody<BoxBody>>>,
+        Response = ServiceResponse<EitherBody<Heads, Keeping<Heads>>>,
         Error = actix_web::Error,
         InitError = (),
     > + use<>,
@@ -168,6 +172,7 @@ fn app(
     App::new()
         .wrap(from_fn(refuse_misdirected))
         .wrap(from_fn(refuse_long_heads))
+        .wrap(from_fn(close_endless))
         .app_data(desk.network.clone())
         .app_data(desk.merchant_api.clone())
         .app_data(web::PayloadConfig::default().limit(desk.body_bytes_max))

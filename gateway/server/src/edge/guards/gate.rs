@@ -26,7 +26,7 @@ const CLAIMED_EVERY: Duration = Duration::from_millis(500);
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(25);
 /// Seats that a node takes at once beyond what it needs, at most.
 const AHEAD_MAX: u32 = 16;
-/// A caller that is overtaken each time it claimed waits like the others.
+/// A caller that is overtaken each time it claimed waits a moment like the others.
 const CLAIMS_OF_A_CALLER: u32 = 3;
 /// Gates whose seats are claimed again at once.
 const CLAIMS_AT_ONCE: usize = 32;
@@ -179,6 +179,7 @@ impl Gates {
                 left
             };
             let _ = tokio::time::timeout(pause, freed).await;
+            claims = 0;
         }
     }
 

@@ -15,6 +15,8 @@ use super::rates::{Decision, Denied, Owner, Question};
 const OWNERS_MAX: u64 = 100_000;
 /// Fewer cells of one owner are not worth a sweep.
 const CELLS_SWEPT_MIN: usize = 4_096;
+/// How often a full ledger is swept, in nanoseconds.
+const SWEEP_PAUSE_NS: u64 = 1_000_000_000;
 /// Cells of one owner that are really in use. Addresses beyond it share one cell.
 const CELLS_MAX: usize = 65_536;
 
@@ -40,6 +42,8 @@ struct Ledger {
     /// Cells after which those that are as good as new are forgotten: twice as many as were left the last time, so that a
     /// crowd does not make each question a sweep.
     swept_at: usize,
+    /// When that was, in nanoseconds of the node's clock.
+    swept_ns: u64,
 }
 
 /// One for each node; cheap to clone.
@@ -73,9 +77,12 @@ impl LocalRates {
 
 impl Ledger {
     fn decide(&mut self, question: &Question, nodes: u32, now: u64) -> Decision {
-        if self.cells.len() > self.swept_at.max(CELLS_SWEPT_MIN) {
+        let grown = self.cells.len() > self.swept_at.max(CELLS_SWEPT_MIN);
+        let full = self.cells.len() >= CELLS_MAX && now.saturating_sub(self.swept_ns) > SWEEP_PAUSE_NS;
+        if grown || full {
             self.cells.retain(|_, cell| !cell.is_idle(now));
             self.swept_at = 2 * self.cells.len();
+            self.swept_ns = now;
         }
         let crowded = self.cells.len() >= CELLS_MAX;
         let mut asked = Vec::with_capacity(question.windows);

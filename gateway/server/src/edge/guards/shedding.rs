@@ -14,6 +14,8 @@ use store::{PaymentWriter, Store};
 const LOOP_PAUSE: Duration = Duration::from_millis(20);
 /// How often the database's queue is measured.
 const DATABASE_PAUSE: Duration = Duration::from_millis(100);
+/// A question that takes longer is late enough.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the level is looked at.
 const LEVEL_PAUSE: Duration = Duration::from_millis(100);
 
@@ -177,7 +179,7 @@ impl Shedding {
             loop {
                 let asked = Instant::now();
                 // One that refuses has no queue; each request finds that out by itself.
-                drop(store.ping().await);
+                drop(tokio::time::timeout(PING_TIMEOUT, store.ping()).await);
                 self.state.database.sample(&self.state, asked.elapsed());
                 self.state.writer.sample(&self.state, writer.delay());
                 tokio::time::sleep(DATABASE_PAUSE).await;
