@@ -20,7 +20,7 @@ use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
-use crate::api::{admin, network, openapi, problem::Problem, status};
+use crate::api::{admin, admin_ui, network, openapi, problem::Problem, status};
 use crate::edge::guard::Guard;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::upstream::Upstreams;
@@ -521,7 +521,7 @@ fn listen_admin(
                 }
             })
             .configure(admin::configure)
-            .default_service(web::route().to(nowhere))
+            .default_service(web::route().to(admin_ui::serve))
     })
     .workers(ADMIN_WORKERS)
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
@@ -535,10 +535,6 @@ fn listen_admin(
     let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
     let server = server.run();
     Ok((address, (server.handle(), tokio::spawn(server))))
-}
-
-async fn nowhere() -> Result<&'static str, Problem> {
-    Err(Problem::not_found("this path"))
 }
 
 fn num_cores() -> usize {

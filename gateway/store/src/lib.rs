@@ -47,7 +47,7 @@ pub use canaries::{CanaryOf, CanaryStatus, NewCanary, RuleCanary};
 pub use connect::{DatabaseOptions, Store};
 pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
-    AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryStatus, NextStep, WaitingEndpoint,
+    AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NextStep, WaitingEndpoint,
 };
 pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, NewEndpoint, RetrySchedule};
 pub use error::StoreError;

@@ -1,0 +1,2 @@
+export function OperatorAudit() { return null; }
+export function MerchantAudit() { return null; }

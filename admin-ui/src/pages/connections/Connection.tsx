@@ -1,0 +1,1 @@
+export function Connection() { return null; }

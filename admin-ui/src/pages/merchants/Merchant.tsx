@@ -1,0 +1,1 @@
+export function Merchant() { return null; }

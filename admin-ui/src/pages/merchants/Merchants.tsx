@@ -1,0 +1,1 @@
+export function Merchants() { return null; }

@@ -1,0 +1,2 @@
+export function AllOverview() { return null; }
+export function MerchantOverview() { return null; }

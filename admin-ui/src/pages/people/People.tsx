@@ -1,0 +1,2 @@
+export function OperatorPeople() { return null; }
+export function MerchantPeople() { return null; }

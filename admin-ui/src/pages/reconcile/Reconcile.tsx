@@ -1,0 +1,1 @@
+export function Reconcile() { return null; }

@@ -1,0 +1,1 @@
+export function Settlement() { return null; }

@@ -1,0 +1,1 @@
+export function Endpoint() { return null; }
