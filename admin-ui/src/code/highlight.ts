@@ -2,7 +2,7 @@ import { StreamLanguage, type StreamParser } from "@codemirror/language";
 import { json } from "@codemirror/legacy-modes/mode/javascript";
 import { lua } from "@codemirror/legacy-modes/mode/lua";
 import { xml } from "@codemirror/legacy-modes/mode/xml";
-import { classHighlighter, highlightCode } from "@lezer/highlight";
+import { classHighlighter, highlightCode, tags } from "@lezer/highlight";
 
 export type CodeKind = "lua" | "json" | "xml" | "form" | "text";
 
@@ -24,7 +24,7 @@ function withOurs(parser: StreamParser<unknown>): StreamParser<unknown> {
 export const luaLanguage = StreamLanguage.define(withOurs(lua as StreamParser<unknown>));
 const languages: Partial<Record<CodeKind, StreamLanguage<unknown>>> = {
   lua: luaLanguage,
-  json: StreamLanguage.define(json as StreamParser<unknown>),
+  json: StreamLanguage.define({ ...(json as StreamParser<unknown>), tokenTable: { property: tags.propertyName } }),
   xml: StreamLanguage.define(xml as StreamParser<unknown>),
 };
 

@@ -7,15 +7,35 @@ import { setLanguage, useLanguage, useTexts } from "../language/language";
 import { isTyping, useKeys } from "../parts/keys";
 import { words } from "../parts/words";
 import { may, useMe } from "../session/permissions";
-import { signOut } from "../session/session";
+import { Outside } from "../session/Outside";
+import { refresh, signOut } from "../session/session";
+import { sessionWords } from "../session/words";
 import "./frame.css";
 import { MerchantSwitcher } from "./MerchantSwitcher";
 import { MERCHANT_NAV, type NavItem, navWords, OPERATOR_NAV } from "./nav";
 import { Logo } from "./Logo";
 
+const SecondFactor = lazy(() => import("../session/SecondFactor").then((module) => ({ default: module.SecondFactor })));
 const Search = lazy(() => import("./Search").then((module) => ({ default: module.Search })));
 
 export function Frame() {
+  const me = useMe();
+  return me.must_set_second_factor ? <FactorFirst /> : <Framed />;
+}
+
+/** Who must have a second factor sets it up before anything else. */
+function FactorFirst() {
+  const t = useTexts(sessionWords);
+  return (
+    <Outside title={t.secondFactor} hint={t.secondFactorHint}>
+      <Suspense>
+        <SecondFactor onDone={() => void refresh()} />
+      </Suspense>
+    </Outside>
+  );
+}
+
+function Framed() {
   const t = useTexts(navWords);
   const say = useTexts(words);
   const [drawer, setDrawer] = useDisclosure();

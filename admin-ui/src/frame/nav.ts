@@ -127,7 +127,7 @@ export const MERCHANT_NAV: NavItem[][] = [
     { key: "overview", path: "overview", icon: IconActivity },
     { key: "payments", path: "payments", icon: IconReceipt2, needs: "payments:read" },
     { key: "rules", path: "rules", icon: IconCode, needs: "rules:read" },
-    { key: "lab", path: "lab", icon: IconDeviceDesktop, needs: "connections:read" },
+    { key: "lab", path: "lab", icon: IconDeviceDesktop, needs: "terminal_lab:write" },
     { key: "connections", path: "connections", icon: IconPlug, needs: "connections:read" },
     { key: "lists", path: "lists", icon: IconList, needs: "lists:read" },
     { key: "webhooks", path: "webhooks", icon: IconWebhook, needs: "webhooks:read" },
@@ -135,23 +135,23 @@ export const MERCHANT_NAV: NavItem[][] = [
     { key: "reconcile", path: "reconcile", icon: IconScale, needs: "settlements:read" },
   ],
   [
-    { key: "merchant", path: "setup", icon: IconFileCheck },
+    { key: "merchant", path: "setup", icon: IconFileCheck, needs: "merchants:read" },
     { key: "keys", path: "keys", icon: IconKey, needs: "api_keys:read" },
     { key: "people", path: "people", icon: IconUsers, needs: "people:read" },
     { key: "audit", path: "audit", icon: IconHistory, needs: "audit:read" },
-    { key: "certificates", path: "certificates", icon: IconCertificate, needs: "connections:read" },
+    { key: "certificates", path: "certificates", icon: IconCertificate, needs: "certificates:read" },
   ],
 ];
 
 /** Of the installation. */
 export const OPERATOR_NAV: NavItem[][] = [
   [
-    { key: "overview", path: "/overview", icon: IconActivity },
-    { key: "merchants", path: "/merchants", icon: IconBuildingStore },
+    { key: "overview", path: "/overview", icon: IconActivity, needs: "merchants:list" },
+    { key: "merchants", path: "/merchants", icon: IconBuildingStore, needs: "merchants:list" },
   ],
   [
-    { key: "people", path: "/people", icon: IconUsers },
-    { key: "audit", path: "/audit", icon: IconHistory },
+    { key: "people", path: "/people", icon: IconUsers, needs: "operators:read" },
+    { key: "audit", path: "/audit", icon: IconHistory, needs: "installation_audit:read" },
   ],
 ];
 

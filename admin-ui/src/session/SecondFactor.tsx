@@ -35,12 +35,16 @@ export function SecondFactor({ onDone, later = false }: { onDone: () => void; la
     try {
       const answer = await ask<{ recovery_codes: string[] }>("PUT", "/admin/v1/me/second-factor", { code });
       setCodes(answer.recovery_codes);
-      updateMe(await ask<Me>("GET", "/admin/v1/me"));
     } catch (failure) {
       setError(failure);
     } finally {
       setBusy(false);
     }
+  };
+  // Only now: whoever had to set it up is let in by this, and would not see the codes.
+  const kept = async () => {
+    updateMe(await ask<Me>("GET", "/admin/v1/me"));
+    onDone();
   };
   if (codes) {
     return (
@@ -50,7 +54,7 @@ export function SecondFactor({ onDone, later = false }: { onDone: () => void; la
         <pre className="tg-code mono">{codes.join("\n")}</pre>
         <Group justify="space-between">
           <CopyButton value={codes.join("\n")} what={t.recovery} />
-          <Button onClick={onDone}>{t.kept}</Button>
+          <Button onClick={() => void kept()}>{t.kept}</Button>
         </Group>
       </div>
     );

@@ -10,6 +10,8 @@ export interface Me {
   operator_role: "owner" | "operator" | "auditor" | null;
   memberships: { merchant: { id: string; slug: string; name: string }; role: string }[];
   second_factor: boolean;
+  /** Nothing but setting a second factor up is allowed before there is one. */
+  must_set_second_factor?: boolean;
   recovery_codes_left?: number;
   permissions: Record<string, string[]>;
 }

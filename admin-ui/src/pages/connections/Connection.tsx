@@ -1,1 +1,216 @@
-export function Connection() { return null; }
+import { Button, PasswordInput, Skeleton, TextInput } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
+import { answer, api, ProblemError, type Schema } from "../../api/client";
+import { useMerchantSlug } from "../../api/merchants";
+import { useTexts } from "../../language/language";
+import { Confirm } from "../../parts/Confirm";
+import { Id } from "../../parts/Copy";
+import { Failed } from "../../parts/Failed";
+import { Facts, Page, Section } from "../../parts/Page";
+import { Moment } from "../../parts/Moment";
+import { Status } from "../../parts/Status";
+import { say, sayFailed } from "../../parts/Toasts";
+import { words } from "../../parts/words";
+import { type Config, trimmed } from "../../schema/schema";
+import { SchemaForm } from "../../schema/SchemaForm";
+import { useMay } from "../../session/permissions";
+import { Identity } from "./Identity";
+import { usePlugins } from "./read";
+import { connectionWords } from "./words";
+
+export function Connection() {
+  const t = useTexts(connectionWords);
+  const w = useTexts(words);
+  const merchant = useMerchantSlug();
+  const { connection: slug } = useParams({ strict: false }) as { connection: string };
+  const path = { merchant, connection: slug };
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const allowed = useMay("connections:write", merchant);
+  const certificates = useMay("certificates:write", merchant);
+  const query = useQuery({
+    queryKey: ["connection", merchant, slug],
+    queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/connections/{connection}", { params: { path } })),
+  });
+  const [ask, setAsk] = useState<"suspend" | "remove">();
+  const changed = (connection?: Schema["ConnectionView"]) => {
+    if (connection) queries.setQueryData(["connection", merchant, slug], connection);
+    void queries.invalidateQueries({ queryKey: ["connections", merchant] });
+  };
+  const patch = async (body: Schema["ConnectionPatchBody"]) => {
+    changed(await answer(api.PATCH("/admin/v1/merchants/{merchant}/connections/{connection}", { params: { path }, body })));
+    say(w.saved);
+  };
+  if (query.error && !query.data) {
+    return (
+      <Page title={slug}>
+        <Failed error={query.error} retry={() => void query.refetch()} />
+      </Page>
+    );
+  }
+  const connection = query.data;
+  if (!connection) {
+    return (
+      <Page title={slug}>
+        <Skeleton height={360} />
+      </Page>
+    );
+  }
+  const active = connection.status === "active";
+  return (
+    <Page
+      title={
+        <span className="tg-inline">
+          {connection.slug} <Status of={connection.status} />
+        </span>
+      }
+      name={connection.slug}
+      intro={t.pathHint}
+      action={
+        connection.plugin === "terminal" && (
+          <Button component={Link} to={`/m/${merchant}/lab?connection=${slug}`}>
+            {t.lab}
+          </Button>
+        )
+      }
+    >
+      <Facts
+        of={[
+          [t.path, <Id key="p" value={connection.path} />],
+          [t.plugin, connection.plugin],
+          ["id", <Id key="i" value={connection.id} />],
+          [w.changed, <Moment key="m" at={connection.updated_at} />],
+          [
+            w.open,
+            <span key="l" className="tg-inline">
+              <Link to={`/m/${merchant}/payments?connection=${slug}`}>{t.payments}</Link>
+              <Link to={`/m/${merchant}/wire?connection=${slug}`}>{t.wire}</Link>
+            </span>,
+          ],
+        ]}
+      />
+      <ConfigSection connection={connection} allowed={allowed} save={(config) => patch({ config: config as never })} />
+      <Login connection={connection} allowed={allowed} save={patch} />
+      <Identity merchant={merchant} connection={connection} allowed={certificates} onChange={changed} />
+      <Section title={t.danger}>
+        <div className="tg-inline">
+          <Button variant="default" disabled={!allowed} onClick={() => (active ? setAsk("suspend") : void patch({ status: "active" }).catch(sayFailed))}>
+            {active ? t.suspend : t.resume}
+          </Button>
+          <Button variant="outline" color="red" disabled={!allowed} onClick={() => setAsk("remove")}>
+            {t.remove}
+          </Button>
+        </div>
+      </Section>
+      <Confirm opened={ask === "suspend"} onClose={() => setAsk(undefined)} title={t.suspend} action={t.suspend} run={() => patch({ status: "suspended" })}>
+        <p>{t.suspendText}</p>
+      </Confirm>
+      <Confirm
+        opened={ask === "remove"}
+        onClose={() => setAsk(undefined)}
+        title={t.remove}
+        typed={slug}
+        action={t.remove}
+        run={async () => {
+          await answer(api.DELETE("/admin/v1/merchants/{merchant}/connections/{connection}", { params: { path } }));
+          changed();
+          void navigate({ to: `/m/${merchant}/connections` });
+        }}
+      >
+        <p>{t.removeText}</p>
+      </Confirm>
+    </Page>
+  );
+}
+
+function ConfigSection({ connection, allowed, save }: { connection: Schema["ConnectionView"]; allowed: boolean; save: (config: Config) => Promise<void> }) {
+  const t = useTexts(connectionWords);
+  const w = useTexts(words);
+  const plugin = usePlugins()?.find(({ name }) => name === connection.plugin);
+  const stored = connection.config as unknown as Config;
+  const [config, setConfig] = useState<Config>(stored);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>();
+  useEffect(() => setConfig(stored), [stored]);
+  if (!plugin) return <Skeleton height={200} mt={28} />;
+  const submit = async (event: React.FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    try {
+      await save(trimmed(config, plugin.config_schema));
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const field = error instanceof ProblemError ? error.problem.field : undefined;
+  const touched = JSON.stringify(trimmed(config, plugin.config_schema)) !== JSON.stringify(trimmed(stored, plugin.config_schema));
+  return (
+    <Section title={t.settings}>
+      <form onSubmit={submit} className="tg-card tg-stack">
+        <SchemaForm
+          schema={plugin.config_schema}
+          value={config}
+          onChange={setConfig}
+          readOnly={!allowed}
+          wrong={field && error instanceof ProblemError ? { field, text: error.problem.detail } : undefined}
+        />
+        {error !== undefined && <Failed error={error} />}
+        <div className="tg-inline">
+          <Button type="submit" loading={busy} disabled={!allowed || !touched}>
+            {w.save}
+          </Button>
+          <span className="tg-quiet tg-small">{t.secretsKept}</span>
+        </div>
+      </form>
+    </Section>
+  );
+}
+
+function Login({ connection, allowed, save }: { connection: Schema["ConnectionView"]; allowed: boolean; save: (body: Schema["ConnectionPatchBody"]) => Promise<void> }) {
+  const t = useTexts(connectionWords);
+  const [login, setLogin] = useState(connection.basic_login ?? "");
+  const [password, setPassword] = useState("");
+  const [error, setError] = useState<unknown>();
+  const act = async (body: Schema["ConnectionPatchBody"]) => {
+    setError(undefined);
+    try {
+      await save(body);
+      setPassword("");
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  return (
+    <Section title={t.login}>
+      <form
+        className="tg-card tg-stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void act({ basic: { login, password } });
+        }}
+      >
+        <p className="tg-quiet">{t.loginHint}</p>
+        <div className="tg-form-pair">
+          <TextInput label={t.user} autoComplete="off" required value={login} onChange={(event) => setLogin(event.currentTarget.value)} readOnly={!allowed} />
+          <PasswordInput label={t.password} autoComplete="new-password" required value={password} onChange={(event) => setPassword(event.currentTarget.value)} readOnly={!allowed} />
+        </div>
+        {error !== undefined && <Failed error={error} />}
+        <div className="tg-inline">
+          <Button type="submit" variant="default" disabled={!allowed || !login || !password}>
+            {t.setLogin}
+          </Button>
+          {connection.basic_login && (
+            <Button variant="subtle" color="red" disabled={!allowed} onClick={() => void act({ basic: null })}>
+              {t.removeLogin}
+            </Button>
+          )}
+        </div>
+      </form>
+    </Section>
+  );
+}

@@ -274,7 +274,7 @@ function Opened({ merchant, moment }: { merchant: string; moment: Happened }) {
 function Delivered({ merchant, delivery }: { merchant: string; delivery: Schema["DeliveryView"] }) {
   const t = useTexts(paymentWords);
   const queries = useQueryClient();
-  const allowed = useMay("webhooks:write", merchant);
+  const allowed = useMay("deliveries:write", merchant);
   const resend = async () => {
     const path = { merchant, delivery: delivery.id };
     try {

@@ -24,7 +24,7 @@ export function CanaryPane({ merchant, hasDraft }: { merchant: string; hasDraft:
   const t = useTexts(ruleWords);
   const language = useLanguage();
   const queries = useQueryClient();
-  const allowed = useMay("rules:publish", merchant) || useMay("rules:write", merchant);
+  const allowed = useMay("rules:publish", merchant);
   const [share, setShare] = useState("500");
   const [error, setError] = useState<unknown>();
   const path = { merchant };

@@ -26,7 +26,7 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
   );
   const [back, setBack] = useState<number>();
   const queries = useQueryClient();
-  const allowed = useMay("rules:publish", merchant) || useMay("rules:write", merchant);
+  const allowed = useMay("rules:publish", merchant);
   const rollBack = async () => {
     const body = { revision: back ?? 0 };
     await answer(api.POST("/admin/v1/merchants/{merchant}/rules/publish", { params: { path: { merchant } }, body }));

@@ -20,7 +20,8 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
   const w = useTexts(words);
   const language = useLanguage();
   const queries = useQueryClient();
-  const operator = useMay("limits:write", merchant);
+  const operator = useMay("rule_settings:write", merchant);
+  const publisher = useMay("rules:publish", merchant);
   const path = { merchant };
   const settings = useQuery({
     queryKey: ["rule-settings", merchant],
@@ -99,7 +100,7 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
           {w.save}
         </Button>
         {published && (
-          <Button variant="subtle" color="red" onClick={() => setRemoving(true)} disabled={!operator}>
+          <Button variant="subtle" color="red" onClick={() => setRemoving(true)} disabled={!publisher}>
             {t.unpublish}
           </Button>
         )}
