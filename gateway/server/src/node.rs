@@ -1,12 +1,13 @@
 //! One node: everything put together, started, and stopped in order.
 
+mod public;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::KeepAlive;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use plugin_sdk::{Clock, SystemClock};
@@ -18,15 +19,21 @@ use tokio::task::JoinHandle;
 
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
+use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, admin_ui, network, openapi, problem::Problem, status};
+use crate::edge::certificates::CertificateDesk;
 use crate::edge::guard::Guard;
+use crate::edge::listener::Everybody;
 use crate::edge::outbound::{Outbound, OutboundError};
+use crate::edge::tls::{Keeper, KeeperError, Terminator};
 use crate::edge::upstream::Upstreams;
+use crate::edge::upstream_health::UpstreamHealth;
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::neighbours::{Redis, RedisError};
+use crate::node::public::Desk;
 use crate::payments::orders::{Orders, Parts as OrderParts};
 use crate::payments::velocity::{SharedVelocities, Velocities};
 use crate::payments::{Acceptance, AccountCheck, Canaries, Hosts, Lookups, Parts, ShadowJob, Shadows};
@@ -48,8 +55,6 @@ const ADMIN_WORKERS: usize = 1;
 const IMPORTS_WAITING_MAX: usize = 64;
 /// Replays that run at once: they take half of a core, whatever waits.
 const REPLAYS_AT_ONCE: usize = 1;
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 4_096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -74,6 +79,10 @@ pub enum NodeError {
     Redis(#[from] RedisError),
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("people: {0}")]
+    People(#[from] PeopleError),
+    #[error("certificates: {0}")]
+    Certificates(#[from] KeeperError),
     #[error("listener {address}: {error}")]
     Listen { address: String, error: std::io::Error },
 }
@@ -82,6 +91,7 @@ pub enum NodeError {
 pub struct Core {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub certificates: CertificateDesk,
     pub lists: ListBook,
     pub rulebook: Rulebook,
     pub sealer: Arc<Sealer>,
@@ -108,6 +118,14 @@ impl Core {
             sealer: Arc::clone(&sealer),
             outbound: outbound.clone(),
             clock: Arc::clone(&clock),
+            pkcs12: settings.certificates.pkcs12(),
+        };
+        let certificates = CertificateDesk {
+            store: store.clone(),
+            sealer: Arc::clone(&sealer),
+            clock: Arc::clone(&clock),
+            pkcs12: settings.certificates.pkcs12(),
+            client_days: settings.certificates.client_days,
         };
         let lists = ListBook {
             store: store.clone(),
@@ -124,6 +142,7 @@ impl Core {
         Ok(Self {
             store,
             onboarding,
+            certificates,
             lists,
             rulebook,
             sealer,
@@ -168,6 +187,8 @@ pub struct Extras {
 /// A running node.
 pub struct Node {
     pub public: SocketAddr,
+    /// Where networks and tenant systems call over TLS.
+    pub tls: Vec<SocketAddr>,
     pub admin: SocketAddr,
     servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     stop: watch::Sender<bool>,
@@ -183,7 +204,7 @@ impl Node {
         let bootstrap = settings
             .admin
             .bootstrap_token()?
-            .map(|token| BootstrapToken::new(&token))
+            .map(|token| BootstrapToken::new(&token).map(Arc::new))
             .transpose()?;
         let log = LogWriter::start(&core.store);
         let writer = PaymentWriter::start(&core.store);
@@ -203,12 +224,18 @@ impl Node {
         let mut watches = vec![watching, tokio::spawn(lists.clone().watch())];
         let redis = settings.redis.options()?.map(Redis::new).transpose()?;
         let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
+        let health = UpstreamHealth::default();
         let lookups = Lookups {
             lists: lists.clone(),
             velocities: velocities.clone(),
+            health: health.clone(),
             clock: Arc::clone(&core.clock),
         };
         let hosts = Hosts::new(core.outbound.clone(), Arc::clone(&core.sealer), lookups, http_timeout);
+        let terminator = Arc::new(Terminator::new(settings.public.tls()));
+        if !settings.public.tls_listen.is_empty() {
+            watches.push(start_keeper(settings, &core, &terminator).await?);
+        }
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
         let imports = Imports::new(core.lists.clone());
@@ -219,14 +246,16 @@ impl Node {
         let canaries = Canaries::default();
         workers.push(start_canary_watch(&core, &canaries, &new_deliveries, &stopped));
 
+        let upstream = Outbound::new(settings.connectors.allow_networks.clone())?;
         let orders = Orders::new(OrderParts {
             store: core.store.clone(),
             directory: directory.clone(),
             upstreams: Upstreams::new(
-                Outbound::new(settings.connectors.allow_networks.clone())?,
+                upstream.clone(),
                 log.clone(),
                 Arc::clone(&core.clock),
                 Arc::clone(&core.sealer),
+                health.clone(),
             ),
             engine: core.engine.clone(),
             hosts: hosts.clone(),
@@ -258,19 +287,27 @@ impl Node {
             metrics,
             stopping: Arc::clone(&stopping),
         });
+        let people = open_people(settings, &core, bootstrap.clone()).await?;
         let admin = Data::new(admin::Admin {
             store: core.store.clone(),
             onboarding: core.onboarding.clone(),
+            certificates: core.certificates,
+            terminator: Arc::clone(&terminator),
+            upstream: upstream.clone(),
             lists: core.lists,
             imports,
             import_queue,
             lookups: lists,
             rulebook: core.rulebook.clone(),
             hosts: hosts.clone(),
+            health: health.clone(),
             keys,
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
+            people,
             bootstrap,
+            proxies: settings.public.proxies(),
+            url: admin_url(settings),
             body_bytes_max: settings.admin.body_bytes_max,
         });
         let network = Data::new(network::Network {
@@ -298,16 +335,23 @@ impl Node {
             guard: Guard::default(),
             log: log.clone(),
             clock: core.clock,
-            trusted_proxies: settings.public.trusted_proxies.clone(),
+            proxies: settings.public.proxies(),
             body_bytes_max: settings.public.body_bytes_max,
             body_timeout: Duration::from_millis(settings.public.body_timeout_ms),
             default_connection: extras.default_connection,
         });
-        let (public, public_server) = listen_public(settings, network, merchant_api)?;
+        let desk = Desk {
+            network,
+            merchant_api,
+            body_bytes_max: settings.public.body_bytes_max,
+        };
+        let public = public::listen(&settings.public, &desk, Arc::new(Everybody), &terminator).await?;
+        terminator.listens_at(public.tls.clone());
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
-        let servers = vec![public_server, admin_server];
+        let servers = vec![public.server, admin_server];
         Ok(Self {
-            public,
+            public: public.plain,
+            tls: public.tls,
             admin,
             servers,
             stop,
@@ -343,6 +387,28 @@ impl Node {
         }
         self.log.flush().await;
     }
+}
+
+async fn open_people(
+    settings: &Settings,
+    core: &Core,
+    bootstrap: Option<Arc<BootstrapToken>>,
+) -> Result<People, NodeError> {
+    let people = People::open(PeopleParts {
+        store: core.store.clone(),
+        sealer: Arc::clone(&core.sealer),
+        clock: Arc::clone(&core.clock),
+        bootstrap,
+        factor_policy: settings.access.second_factor,
+        limits: settings.access.limits(),
+    });
+    Ok(people.await?)
+}
+
+fn admin_url(settings: &Settings) -> String {
+    let url = settings.admin.url.clone();
+    let url = url.unwrap_or_else(|| format!("http://{}", settings.admin.listen));
+    url.trim_end_matches('/').to_owned()
 }
 
 /// With what keeps Redis's part of them, if there is Redis.
@@ -414,6 +480,23 @@ fn start_list_workers(
     ]
 }
 
+/// Certificates are there before the first caller, and kept true from then on.
+async fn start_keeper(
+    settings: &Settings,
+    core: &Core,
+    terminator: &Arc<Terminator>,
+) -> Result<JoinHandle<()>, NodeError> {
+    let mut keeper = Keeper::new(
+        core.store.clone(),
+        Arc::clone(&core.sealer),
+        Arc::clone(&core.clock),
+        Arc::clone(terminator),
+        settings.public.certificate_files(),
+    );
+    keeper.load().await?;
+    Ok(tokio::spawn(keeper.watch()))
+}
+
 /// Recovery runs rules, whose machines stay on their thread: it gets one of its own.
 fn start_recovery(orders: &Orders, stopped: &watch::Receiver<bool>) -> JoinHandle<()> {
     let (orders, stopped) = (orders.clone(), stopped.clone());
@@ -451,47 +534,6 @@ fn start_canary_watch(
 }
 
 type Listening = (SocketAddr, (ServerHandle, JoinHandle<std::io::Result<()>>));
-
-fn listen_public(
-    settings: &Settings,
-    network: Data<network::Network>,
-    merchant_api: Data<MerchantApi>,
-) -> Result<Listening, NodeError> {
-    let body_bytes_max = settings.public.body_bytes_max;
-    let public = &settings.public;
-    let workers = if public.workers == 0 {
-        num_cores()
-    } else {
-        public.workers
-    };
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(network.clone())
-            .app_data(merchant_api.clone())
-            .app_data(web::PayloadConfig::default().limit(body_bytes_max))
-            .app_data(
-                web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()),
-            )
-            .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("this path").into()))
-            .configure(network::configure)
-    })
-    .workers(workers)
-    .client_request_timeout(Duration::from_millis(public.head_timeout_ms))
-    .keep_alive(KeepAlive::Timeout(Duration::from_secs(public.keep_alive_s)))
-    .max_connections((public.connections_max / workers).max(1))
-    .backlog(BACKLOG)
-    .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
-    .disable_signals();
-    let listen_error = |error| NodeError::Listen {
-        address: public.listen.clone(),
-        error,
-    };
-    let server = server.bind(&public.listen).map_err(listen_error)?;
-    let address = server.addrs().first().copied();
-    let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    let server = server.run();
-    Ok((address, (server.handle(), tokio::spawn(server))))
-}
 
 fn listen_admin(
     settings: &Settings,

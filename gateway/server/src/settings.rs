@@ -10,6 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use store::ListQuota;
 
+use crate::access::people::{FactorPolicy, SessionLimits};
+use crate::edge::certificates::pkcs12::Pkcs12Policy;
+use crate::edge::peer::{ForwardedHeader, Proxies};
+use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
@@ -56,6 +60,7 @@ pub struct Settings {
     master_key_file: String,
     pub public: PublicSettings,
     pub admin: AdminSettings,
+    pub access: AccessSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
     pub payments: PaymentSettings,
@@ -64,6 +69,7 @@ pub struct Settings {
     pub exchanges: ExchangeSettings,
     pub webhooks: WebhookSettings,
     pub connectors: ConnectorSettings,
+    pub certificates: CertificateSettings,
     pub log: LogSettings,
 }
 
@@ -71,11 +77,21 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct PublicSettings {
     pub listen: String,
+    #[serde(deserialize_with = "texts")]
+    pub tls_listen: Vec<String>,
+    #[serde(deserialize_with = "texts")]
+    certificate_files: Vec<String>,
+    #[serde(deserialize_with = "given")]
+    tls_default_name: Option<String>,
+    pub handshake_timeout_ms: u64,
+    handshakes_at_once: usize,
     #[serde(deserialize_with = "given")]
     pub url: Option<String>,
     pub workers: usize,
     #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<IpNet>,
+    pub forwarded_header: ForwardedHeader,
+    pub proxy_protocol: bool,
     pub body_bytes_max: usize,
     pub head_timeout_ms: u64,
     pub body_timeout_ms: u64,
@@ -95,9 +111,29 @@ pub struct ConnectorSettings {
 #[serde(deny_unknown_fields)]
 pub struct AdminSettings {
     pub listen: String,
+    #[serde(deserialize_with = "given")]
+    pub url: Option<String>,
     bootstrap_token: SecretString,
     bootstrap_token_file: String,
     pub body_bytes_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    pub second_factor: FactorPolicy,
+    pub session_hours: u32,
+    pub idle_minutes: u32,
+}
+
+impl AccessSettings {
+    #[must_use]
+    pub fn limits(&self) -> SessionLimits {
+        SessionLimits {
+            life: chrono::Duration::hours(self.session_hours.into()),
+            idle: chrono::Duration::minutes(self.idle_minutes.into()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -181,6 +217,14 @@ pub struct WebhookSettings {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct CertificateSettings {
+    pub client_days: u32,
+    pkcs12_rounds_max: u32,
+    pkcs12_allow_unprotected: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogSettings {
     pub format: LogFormat,
     pub filter: String,
@@ -235,9 +279,13 @@ impl Settings {
             ("public.body_bytes_max", self.public.body_bytes_max as u64),
             ("public.head_timeout_ms", self.public.head_timeout_ms),
             ("public.body_timeout_ms", self.public.body_timeout_ms),
+            ("public.handshake_timeout_ms", self.public.handshake_timeout_ms),
+            ("public.handshakes_at_once", self.public.handshakes_at_once as u64),
             ("public.connections_max", self.public.connections_max as u64),
             ("database.connections_max", u64::from(self.database.connections_max)),
             ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
+            ("access.session_hours", self.access.session_hours.into()),
+            ("access.idle_minutes", self.access.idle_minutes.into()),
             ("redis.timeout_ms", self.redis.timeout_ms),
             ("redis.connect_timeout_ms", self.redis.connect_timeout_ms),
             ("redis.failures_max", u64::from(self.redis.failures_max)),
@@ -258,6 +306,11 @@ impl Settings {
                 u64::from(self.rules.merchant_calls_in_flight),
             ),
             ("connectors.operation_timeout_ms", self.connectors.operation_timeout_ms),
+            ("certificates.client_days", u64::from(self.certificates.client_days)),
+            (
+                "certificates.pkcs12_rounds_max",
+                u64::from(self.certificates.pkcs12_rounds_max),
+            ),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
@@ -308,6 +361,38 @@ impl Settings {
     /// The master key's text; `None` when none is set.
     pub fn master_key(&self) -> Result<Option<SecretString>, SettingsError> {
         secret("master_key", &self.master_key, &self.master_key_file)
+    }
+}
+
+impl PublicSettings {
+    pub fn proxies(&self) -> Proxies {
+        Proxies {
+            trusted: self.trusted_proxies.clone(),
+            header: self.forwarded_header,
+        }
+    }
+
+    pub fn certificate_files(&self) -> Vec<CertificateFile> {
+        self.certificate_files
+            .iter()
+            .map(|text| CertificateFile::of(text))
+            .collect()
+    }
+
+    pub fn tls(&self) -> TerminatorOptions {
+        TerminatorOptions {
+            at_once: self.handshakes_at_once,
+            default_name: self.tls_default_name.as_deref().map(str::to_ascii_lowercase),
+        }
+    }
+}
+
+impl CertificateSettings {
+    pub const fn pkcs12(&self) -> Pkcs12Policy {
+        Pkcs12Policy {
+            rounds_max: self.pkcs12_rounds_max,
+            allow_unprotected: self.pkcs12_allow_unprotected,
+        }
     }
 }
 
@@ -412,7 +497,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
 }
 
 /// A list from a file, or one text with commas from the environment.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Given {
@@ -423,16 +508,19 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Err
         Given::List(items) => items,
         Given::Text(text) => text.split(',').map(str::to_owned).collect(),
     };
-    items
-        .iter()
-        .map(|item| item.trim())
-        .filter(|item| !item.is_empty())
-        .map(|item| {
-            item.parse().map_err(|_| {
-                serde::de::Error::custom(format!("'{item}' is not a subnet; write it as 10.0.0.0/8 or fd00::/8"))
-            })
+    let items = items.iter().map(|item| item.trim().to_owned());
+    Ok(items.filter(|item| !item.is_empty()).collect())
+}
+
+/// The same of subnets.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let items = texts(deserializer)?;
+    let items = items.iter().map(|item| {
+        item.parse().map_err(|_| {
+            serde::de::Error::custom(format!("'{item}' is not a subnet; write it as 10.0.0.0/8 or fd00::/8"))
         })
-        .collect()
+    });
+    items.collect()
 }
 
 fn refuse_unknown_keys(defaults: &Config, overrides: &Config) -> Result<(), SettingsError> {

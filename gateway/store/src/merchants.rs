@@ -392,7 +392,7 @@ impl Store {
     }
 }
 
-async fn next_config_version(transaction: &DatabaseTransaction) -> Result<i64, StoreError> {
+pub(crate) async fn next_config_version(transaction: &DatabaseTransaction) -> Result<i64, StoreError> {
     let statement = Statement::from_string(
         transaction.get_database_backend(),
         "UPDATE counters SET value = value + 1 WHERE name = 'config_version' RETURNING value",

@@ -19,16 +19,21 @@ pub enum AuthMode {
     ClientCertificate,
     /// Both of the above.
     BasicAndClientCertificate,
+    /// Either of them: whoever shows the certificate needs no login.
+    BasicOrClientCertificate,
 }
 
 impl AuthMode {
     #[must_use]
     pub fn wants_basic(self) -> bool {
-        matches!(self, Self::Basic | Self::BasicAndClientCertificate)
+        matches!(
+            self,
+            Self::Basic | Self::BasicAndClientCertificate | Self::BasicOrClientCertificate
+        )
     }
 
     #[must_use]
-    pub fn wants_certificate(self) -> bool {
+    pub fn requires_certificate(self) -> bool {
         matches!(self, Self::ClientCertificate | Self::BasicAndClientCertificate)
     }
 }

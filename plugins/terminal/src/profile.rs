@@ -179,6 +179,8 @@ pub enum Auth {
     Mtls,
     /// Login, password and a client certificate.
     Both,
+    /// A client certificate, or login and password: for the time in which a network changes over.
+    Either,
     /// Nothing but the source subnet.
     None,
 }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod admin_ui;
 pub mod merchant;
+pub mod misdirected;
 pub mod network;
 pub mod openapi;
 pub mod problem;

@@ -1,6 +1,5 @@
 //! What networks call: `/in/{merchant}/{connection}`, and the seed container's `/payment`.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use ipnet::IpNet;
 use plugin_sdk::connector::{NotificationError, NotificationRequest};
 use plugin_sdk::{Clock, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, RawAnswer, RawRequest, Reason};
 use store::{LogWriter, NewExchange};
@@ -18,8 +16,10 @@ use crate::access::passwords;
 use crate::api::merchant;
 use crate::api::problem::Problem;
 use crate::edge::body::{self, BodyLimits};
-use crate::edge::guard::{Guard, Refused};
-use crate::edge::peer;
+use crate::edge::certificates::Proof;
+use crate::edge::guard::{Guard, Refused, Shown};
+use crate::edge::listener::Caller;
+use crate::edge::peer::{self, Proxies};
 use crate::edge::recorder::Recorder;
 use crate::payments::orders::{Orders, Refusal};
 use crate::payments::{Acceptance, Answered, Call, Envelope};
@@ -37,7 +37,7 @@ pub struct Network {
     pub guard: Guard,
     pub log: LogWriter,
     pub clock: Arc<dyn Clock>,
-    pub trusted_proxies: Vec<IpNet>,
+    pub proxies: Proxies,
     pub body_bytes_max: usize,
     pub body_timeout: Duration,
     /// Merchant and connection that `/payment` means when nothing else names one.
@@ -47,7 +47,7 @@ pub struct Network {
 pub fn configure(config: &mut ServiceConfig) {
     config
         .route("/in/{merchant}/{connection}", web::route().to(by_path))
-        .route("/payment", web::route().to(by_login))
+        .route("/payment", web::route().to(by_proof))
         .configure(merchant::configure)
         .default_service(web::route().to(nowhere));
 }
@@ -64,9 +64,9 @@ async fn by_path(
     network.serve(&request, payload, &mut recorder, target).await
 }
 
-async fn by_login(network: Data<Network>, request: HttpRequest, payload: Payload) -> HttpResponse {
+async fn by_proof(network: Data<Network>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let mut recorder = network.recorder(&request);
-    let target = network.target_of_login(&request).await;
+    let target = network.target_of_proof(&request).await;
     network.serve(&request, payload, &mut recorder, target).await
 }
 
@@ -79,7 +79,7 @@ type Target = (Arc<BoundTenant>, Arc<BoundConnection>);
 
 impl Network {
     fn recorder(&self, request: &HttpRequest) -> Recorder {
-        let peer = peer::address(request, &self.trusted_proxies);
+        let peer = peer::address(request, &self.proxies);
         Recorder::new(request, peer.to_string(), self.clock.now())
     }
 
@@ -94,13 +94,17 @@ impl Network {
         Ok((tenant, bound))
     }
 
-    async fn target_of_login(&self, request: &HttpRequest) -> Result<Target, Problem> {
+    /// Whose client certificate or login it is.
+    async fn target_of_proof(&self, request: &HttpRequest) -> Result<Target, Problem> {
         if let Some((merchant, connection)) = &self.default_connection {
             return self.target(merchant, connection).await;
         }
+        if let Some(binding) = proof(request).and_then(Proof::connection) {
+            return self.target(&binding.merchant, &binding.connection).await;
+        }
         let login = authorization(request).and_then(passwords::claimed_login);
         // One answer for "no login" and "nobody's login", so that logins cannot be told apart from here.
-        let unknown = || Problem::not_found("a connection for this login");
+        let unknown = || Problem::not_found("a connection for this login or client certificate");
         self.directory
             .by_login(&login.ok_or_else(unknown)?)
             .await?
@@ -151,8 +155,7 @@ impl Network {
                 &Problem::unavailable("this connection's config cannot be used"),
             );
         };
-        let address = peer::address(request, &self.trusted_proxies);
-        if let Some(refusal) = self.admit(request, recorder, connection, protocol, address).await {
+        if let Some(refusal) = self.admit(request, recorder, connection, protocol).await {
             return refusal;
         }
         if !matches!(request.method().as_str(), "GET" | "POST") {
@@ -199,7 +202,7 @@ impl Network {
         let subnets = connection
             .outbound()
             .map_or(&[][..], |outbound| outbound.notification_subnets());
-        let address = peer::address(request, &self.trusted_proxies);
+        let address = peer::address(request, &self.proxies);
         if !subnets.is_empty() && !subnets.iter().any(|subnet| subnet.contains(&address)) {
             metrics::counter!("tollgate_refused_total", "guard" => "address").increment(1);
             return self.refuse(recorder, &Problem::forbidden_address());
@@ -260,21 +263,25 @@ impl Network {
         recorder: &Recorder,
         connection: &Arc<BoundConnection>,
         protocol: &dyn InboundConnection,
-        address: IpAddr,
     ) -> Option<HttpResponse> {
-        let admitted = self
-            .guard
-            .admit(connection, protocol.access(), address, authorization(request))
-            .await;
+        let shown = Shown {
+            peer: peer::address(request, &self.proxies),
+            authorization: authorization(request),
+            proof: proof(request),
+            now: recorder.received_at,
+        };
+        let admitted = self.guard.admit(connection, protocol.access(), shown).await;
         let refused = admitted.err()?;
         metrics::counter!("tollgate_refused_total", "guard" => match refused {
             Refused::Address => "address",
+            Refused::Certificate => "certificate",
             Refused::Login => "login",
             Refused::Busy => "login_busy",
         })
         .increment(1);
         Some(match refused {
             Refused::Address => self.refuse(recorder, &Problem::forbidden_address()),
+            Refused::Certificate => self.refuse(recorder, &Problem::forbidden_certificate(shown.proof.is_some())),
             Refused::Login => {
                 let answer = protocol.render_unauthorized();
                 self.record_refusal(recorder, answer.status, &answer.body);
@@ -364,6 +371,11 @@ impl Envelope for Wire<'_> {
     fn exchange(&self, answer: &RawAnswer, payment: Option<PaymentId>) -> NewExchange {
         self.recorder.exchange(answer.status, &answer.body, payment)
     }
+}
+
+/// What the connection's client certificate proves, if one was shown.
+fn proof(request: &HttpRequest) -> Option<&Proof> {
+    request.conn_data::<Caller>()?.tls.as_ref()?.proof.as_ref()
 }
 
 fn authorization(request: &HttpRequest) -> Option<&str> {

@@ -45,6 +45,9 @@ pub async fn serve(node: Node) -> Result<(), Failure> {
     // Before anybody can know that the node is there: whoever reads the next lines may stop it.
     let mut stop = StopSignals::listen()?;
     say(&format!("listening public {}", node.public));
+    for address in &node.tls {
+        say(&format!("listening tls {address}"));
+    }
     say(&format!("listening admin {}", node.admin));
     stop.next().await;
     tracing::info!("stopping: finishing what is in flight");

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugin_sdk::Access;
+use chrono::{DateTime, Utc};
+use plugin_sdk::{Access, AuthMode};
 use tokio::sync::Semaphore;
 
+use crate::edge::certificates::Proof;
 use crate::tenancy::BoundConnection;
 
 /// Passwords that are hashed at once on this node. More would let strangers with wrong passwords take all cores.
@@ -18,10 +20,22 @@ const SLOW_CHECK_WAIT: Duration = Duration::from_secs(2);
 pub enum Refused {
     /// The address is not one of the network's.
     Address,
+    /// No client certificate, or another one than the connection's.
+    Certificate,
     /// No login, or a wrong one.
     Login,
     /// The login could not be checked in time.
     Busy,
+}
+
+/// What a caller shows of itself.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    pub peer: IpAddr,
+    pub authorization: Option<&'a str>,
+    /// Of its client certificate.
+    pub proof: Option<&'a Proof>,
+    pub now: DateTime<Utc>,
 }
 
 #[derive(Clone)]
@@ -42,18 +56,23 @@ impl Guard {
         &self,
         connection: &Arc<BoundConnection>,
         access: &Access,
-        peer: IpAddr,
-        authorization: Option<&str>,
+        shown: Shown<'_>,
     ) -> Result<(), Refused> {
-        if !access.subnets.iter().any(|subnet| subnet.contains(&peer)) {
+        if !access.subnets.iter().any(|subnet| subnet.contains(&shown.peer)) {
             return Err(Refused::Address);
         }
-        // Client certificates are not verified on this listener, so nobody can have shown one.
-        if access.auth.wants_certificate() {
-            return Err(Refused::Login);
+        let proven = shown
+            .proof
+            .is_some_and(|proof| proof.is_of(connection.row.id, shown.now));
+        match access.auth {
+            AuthMode::ClientCertificate | AuthMode::BasicAndClientCertificate if !proven => {
+                return Err(Refused::Certificate);
+            }
+            AuthMode::BasicOrClientCertificate if proven => return Ok(()),
+            _ => {}
         }
         if access.auth.wants_basic() {
-            self.check_login(connection, authorization).await
+            self.check_login(connection, shown.authorization).await
         } else {
             Ok(())
         }

@@ -323,6 +323,7 @@ fn access(profile: &ServiceProfile) -> Result<Access, ConfigError> {
         Auth::Basic => AuthMode::Basic,
         Auth::Mtls => AuthMode::ClientCertificate,
         Auth::Both => AuthMode::BasicAndClientCertificate,
+        Auth::Either => AuthMode::BasicOrClientCertificate,
         Auth::None => AuthMode::None,
     };
     if auth == AuthMode::None {
