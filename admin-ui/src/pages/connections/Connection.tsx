@@ -2,7 +2,7 @@ import { Button, PasswordInput, Skeleton, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { answer, api, ProblemError, type Schema } from "../../api/client";
+import { answer, api, ask, ProblemError, type Schema } from "../../api/client";
 import { useMerchantSlug } from "../../api/merchants";
 import { useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
@@ -16,6 +16,8 @@ import { words } from "../../parts/words";
 import { type Config, trimmed } from "../../schema/schema";
 import { SchemaForm } from "../../schema/SchemaForm";
 import { useMay } from "../../session/permissions";
+import { ClientCertificates } from "./ClientCertificates";
+import { Handshake } from "./Handshake";
 import { Identity } from "./Identity";
 import { usePlugins } from "./read";
 import { connectionWords } from "./words";
@@ -34,7 +36,7 @@ export function Connection() {
     queryKey: ["connection", merchant, slug],
     queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/connections/{connection}", { params: { path } })),
   });
-  const [ask, setAsk] = useState<"suspend" | "remove">();
+  const [asked, setAsked] = useState<"suspend" | "remove">();
   const changed = (connection?: Schema["ConnectionView"]) => {
     if (connection) queries.setQueryData(["connection", merchant, slug], connection);
     void queries.invalidateQueries({ queryKey: ["connections", merchant] });
@@ -80,6 +82,7 @@ export function Connection() {
         of={[
           [t.path, <Id key="p" value={connection.path} />],
           [t.plugin, connection.plugin],
+          ...(connection.plugin === "terminal" ? [] : ([[t.health, <Health key="h" merchant={merchant} connection={slug} />]] as [string, React.ReactNode][])),
           ["id", <Id key="i" value={connection.id} />],
           [w.changed, <Moment key="m" at={connection.updated_at} />],
           [
@@ -94,22 +97,24 @@ export function Connection() {
       <ConfigSection connection={connection} allowed={allowed} save={(config) => patch({ config: config as never })} />
       <Login connection={connection} allowed={allowed} save={patch} />
       <Identity merchant={merchant} connection={connection} allowed={certificates} onChange={changed} />
+      <ClientCertificates merchant={merchant} connection={slug} allowed={certificates} />
+      {connection.plugin !== "terminal" && <Handshake merchant={merchant} connection={slug} config={connection.config as Record<string, unknown>} allowed={certificates} />}
       <Section title={t.danger}>
         <div className="tg-inline">
-          <Button variant="default" disabled={!allowed} onClick={() => (active ? setAsk("suspend") : void patch({ status: "active" }).catch(sayFailed))}>
+          <Button variant="default" disabled={!allowed} onClick={() => (active ? setAsked("suspend") : void patch({ status: "active" }).catch(sayFailed))}>
             {active ? t.suspend : t.resume}
           </Button>
-          <Button variant="outline" color="red" disabled={!allowed} onClick={() => setAsk("remove")}>
+          <Button variant="outline" color="red" disabled={!allowed} onClick={() => setAsked("remove")}>
             {t.remove}
           </Button>
         </div>
       </Section>
-      <Confirm opened={ask === "suspend"} onClose={() => setAsk(undefined)} title={t.suspend} action={t.suspend} run={() => patch({ status: "suspended" })}>
+      <Confirm opened={asked === "suspend"} onClose={() => setAsked(undefined)} title={t.suspend} action={t.suspend} run={() => patch({ status: "suspended" })}>
         <p>{t.suspendText}</p>
       </Confirm>
       <Confirm
-        opened={ask === "remove"}
-        onClose={() => setAsk(undefined)}
+        opened={asked === "remove"}
+        onClose={() => setAsked(undefined)}
         title={t.remove}
         typed={slug}
         action={t.remove}
@@ -122,6 +127,33 @@ export function Connection() {
         <p>{t.removeText}</p>
       </Confirm>
     </Page>
+  );
+}
+
+interface HealthAnswer {
+  up: boolean;
+  requests: number;
+  success_percent: number | null;
+  latency_ms: number | null;
+}
+
+const HEALTH_MS = 5_000;
+
+function Health({ merchant, connection }: { merchant: string; connection: string }) {
+  const t = useTexts(connectionWords);
+  const health = useQuery({
+    queryKey: ["health", merchant, connection],
+    queryFn: () => ask<HealthAnswer>("GET", `/admin/v1/merchants/${merchant}/connections/${connection}/health`),
+    refetchInterval: HEALTH_MS,
+    retry: false,
+  });
+  if (!health.data) return <span className="tg-quiet">—</span>;
+  const { up, requests, success_percent, latency_ms } = health.data;
+  return (
+    <span className="tg-inline">
+      <Status of={up ? "up" : "down"} />
+      <span className="tg-quiet">{requests === 0 ? t.noRequests : t.requests(requests, success_percent ?? 0, latency_ms ?? 0)}</span>
+    </span>
   );
 }
 

@@ -53,6 +53,9 @@ export const connectionWords = texts(
     file: "File",
     expired: "expired",
     certExpiry: "Certificate",
+    health: "Its network, the last five minutes",
+    noRequests: "nothing was asked",
+    requests: (n: number, percent: number, ms: number) => `${n} requests · ${percent} % answered · median ${ms} ms`,
   },
   {
     title: "Подключения",
@@ -106,5 +109,8 @@ export const connectionWords = texts(
     file: "Файл",
     expired: "истёк",
     certExpiry: "Сертификат",
+    health: "Её сеть за пять минут",
+    noRequests: "ни о чём не спрашивали",
+    requests: (n: number, percent: number, ms: number) => `запросов: ${n} · отвечено ${percent} % · медиана ${ms} мс`,
   },
 );

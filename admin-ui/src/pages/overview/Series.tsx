@@ -37,7 +37,7 @@ export function Series({ at, counts, label }: Props) {
         height: HEIGHT,
         legend: { show: false },
         cursor: { show: false },
-        scales: { y: { range: (_, __, most) => [0, Math.max(most, 4)] } },
+        scales: { x: { range: (_, first, last) => [first, last + (at.length > 1 ? (at[1] ?? 0) - (at[0] ?? 0) : 1)] }, y: { range: (_, __, most) => [0, Math.max(most, 4)] } },
         axes: [
           { ...axis, values: (_, splits) => splits.map((split) => new Date(split * 1000).toLocaleTimeString(language === "ru" ? "ru-RU" : "en-GB", { hour: "2-digit", minute: "2-digit" })) },
           { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },

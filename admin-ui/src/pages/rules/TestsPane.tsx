@@ -79,7 +79,7 @@ export function TestsPane({ saving, checked, text, goTo }: Props) {
             {t.coverage(tests.lines_run, tests.lines)}
             {tests.lines_missed.length > 0 && (
               <>
-                {" · "}
+                {`. ${t.missed} `}
                 {tests.lines_missed.slice(0, 12).map((line) => (
                   <UnstyledButton key={line} className="tg-line-link" onClick={() => goTo(line)}>
                     {line}

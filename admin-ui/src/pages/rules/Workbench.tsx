@@ -1,10 +1,11 @@
 import { Alert, Button, Menu, SegmentedControl, Skeleton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconDots, IconGitCompare, IconTrash, IconUpload } from "@tabler/icons-react";
-import { useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useRef, useState } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, useMemo, useRef, useState } from "react";
 import { answer, api } from "../../api/client";
 import { useMerchantSlug } from "../../api/merchants";
+import type { Checks } from "../../api/shapes";
 import { formatAgo } from "../../format/time";
 import { useLanguage, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
@@ -82,7 +83,9 @@ function Bench({ merchant, published, draft }: { merchant: string; published: Pu
   const [text, setText] = useState(draft?.source ?? published?.source ?? STARTER);
   const initial = useRef(text);
   const editor = useRef<EditorHandle>(null);
-  const { saving, checked, change, forget } = useSaving(merchant, draft);
+  const { saving, checked: own, change, forget } = useSaving(merchant, draft);
+  const publishedChecks = usePublishedChecks(merchant, published);
+  const checked = own ?? (saving.kind === "saved" ? publishedChecks : undefined);
   const [{ tab: wantedTab }, setFilter] = useFilters("tab");
   const tab: Tab = TABS.find((name) => name === wantedTab) ?? "tests";
   const [comparing, setComparing] = useState(false);
@@ -224,6 +227,19 @@ function Bench({ merchant, published, draft }: { merchant: string; published: Pu
       </Confirm>
     </Page>
   );
+}
+
+/** What the checks found when the published revision was published: there is no draft yet that they were run for. */
+function usePublishedChecks(merchant: string, published: Published): Checked | undefined {
+  const revision = published?.revision;
+  const detail = useQuery({
+    queryKey: ["revision", merchant, revision],
+    queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/rules/revisions/{revision}", { params: { path: { merchant, revision: revision ?? 0 } } })),
+    enabled: revision !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const checks = detail.data?.checks as unknown as Checks | null | undefined;
+  return useMemo(() => (checks && detail.data ? { checks, of: detail.data.source } : undefined), [checks, detail.data]);
 }
 
 /** What stands under the lines: a complaint of the compiler, or what the check and the tests found in this very text. */

@@ -15,6 +15,7 @@ import { words } from "../../parts/words";
 import { useMe } from "../../session/permissions";
 import { SecondFactor } from "../../session/SecondFactor";
 import { type Me, updateMe } from "../../session/session";
+import { browserName } from "./browser";
 
 const settingWords = texts(
   {
@@ -293,13 +294,4 @@ function Sessions() {
       <Rows label={t.sessions} columns={columns} list={wholeList(sessions)} id={({ id }) => id} empty={null} />
     </Section>
   );
-}
-
-/** "Firefox, Linux" of what browsers say about themselves. */
-export function browserName(agent: string): string {
-  const browser = ["Edg", "OPR", "YaBrowser", "Firefox", "Chrome", "Safari"].find((name) => agent.includes(`${name}/`));
-  const system = ["Windows", "Android", "iPhone", "Mac OS X", "Linux"].find((name) => agent.includes(name));
-  const names: Record<string, string> = { Edg: "Edge", OPR: "Opera", YaBrowser: "Yandex", "Mac OS X": "macOS" };
-  const said = [browser, system].filter((name): name is string => name !== undefined).map((name) => names[name] ?? name);
-  return said.join(", ") || agent.slice(0, 40) || "—";
 }
