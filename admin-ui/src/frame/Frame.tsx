@@ -6,7 +6,7 @@ import { lazy, Suspense, useEffect, useRef } from "react";
 import { setLanguage, useLanguage, useTexts } from "../language/language";
 import { isTyping, useKeys } from "../parts/keys";
 import { words } from "../parts/words";
-import { may, useMe } from "../session/permissions";
+import { may, useMe, useSession } from "../session/permissions";
 import { Outside } from "../session/Outside";
 import { refresh, signOut } from "../session/session";
 import { sessionWords } from "../session/words";
@@ -19,8 +19,10 @@ const SecondFactor = lazy(() => import("../session/SecondFactor").then((module) 
 const Search = lazy(() => import("./Search").then((module) => ({ default: module.Search })));
 
 export function Frame() {
-  const me = useMe();
-  return me.must_set_second_factor ? <FactorFirst /> : <Framed />;
+  const session = useSession();
+  // Between signing out and the page for that, there is nobody to show anything to.
+  if (session.kind !== "in") return null;
+  return session.me.must_set_second_factor ? <FactorFirst /> : <Framed />;
 }
 
 /** Who must have a second factor sets it up before anything else. */

@@ -12,7 +12,9 @@ import { sessionWords } from "./words";
 interface InvitationView {
   email: string;
   role: string;
-  merchant?: { slug: string; name: string } | null;
+  merchant: string | null;
+  /** Has a password here already: it is asked for, not chosen. */
+  known: boolean;
 }
 
 export function Invitation() {
@@ -26,12 +28,13 @@ export function Invitation() {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   if (invitation.error) return <Outside title={t.invited} hint={t.invitationGone}>{null}</Outside>;
+  const data = invitation.data;
   const submit = async (event: React.FormEvent) => {
     event.preventDefault();
     setBusy(true);
     setError(undefined);
     try {
-      const answer = await ask<SessionAnswer | undefined>("POST", path, { name, password });
+      const answer = await ask<SessionAnswer | undefined>("POST", path, { ...(data?.known ? {} : { name }), password });
       if (answer?.access_token) accept(answer);
       void navigate({ to: "/", replace: true });
     } catch (failure) {
@@ -40,17 +43,16 @@ export function Invitation() {
       setBusy(false);
     }
   };
-  const data = invitation.data;
   return (
-    <Outside title={t.invited} {...(data ? { hint: t.invitedTo(data.merchant?.name ?? t.operator, data.role) } : {})}>
+    <Outside title={t.invited} {...(data ? { hint: t.invitedTo(data.merchant ?? t.operator, data.role) } : {})}>
       <form onSubmit={submit}>
         <TextInput label={t.email} value={data?.email ?? ""} readOnly autoComplete="username" />
-        <TextInput label={t.name} required autoComplete="name" value={name} onChange={(e) => setName(e.currentTarget.value)} />
+        {!data?.known && <TextInput label={t.name} required autoComplete="name" value={name} onChange={(e) => setName(e.currentTarget.value)} />}
         <PasswordInput
-          label={t.newPassword}
-          description={t.newPasswordHint}
+          label={data?.known ? t.password : t.newPassword}
+          description={data?.known ? undefined : t.newPasswordHint}
           required
-          autoComplete="new-password"
+          autoComplete={data?.known ? "current-password" : "new-password"}
           value={password}
           onChange={(e) => setPassword(e.currentTarget.value)}
         />
