@@ -32,7 +32,7 @@ const queries = new QueryClient({
 
 function App() {
   const session = useSession();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: who is signed in decides which pages there are
+  // Who is signed in decides which pages there are.
   useEffect(() => {
     if (session.kind === "out") queries.clear();
     if (session.kind !== "starting") void router.invalidate();

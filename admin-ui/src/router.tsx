@@ -1,4 +1,12 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate, Outlet, redirect } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Navigate,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
 import { Frame } from "./frame/Frame";
 import { useTexts } from "./language/language";
 import { Empty } from "./parts/Empty";
@@ -7,8 +15,8 @@ import { parseSearch, stringifySearch } from "./parts/filters";
 import { Page } from "./parts/Page";
 import { words } from "./parts/words";
 import { useMe } from "./session/permissions";
-import { currentSession } from "./session/session";
 import { SignIn } from "./session/SignIn";
+import { currentSession } from "./session/session";
 
 type Search = Record<string, string>;
 
@@ -29,7 +37,11 @@ function Broken({ error, reset }: { error: unknown; reset: () => void }) {
   );
 }
 
-const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound, validateSearch: (search: Search): Search => search });
+const root = createRootRoute({
+  component: Outlet,
+  notFoundComponent: NotFound,
+  validateSearch: (search: Search): Search => search,
+});
 
 const signIn = createRoute({ getParentRoute: () => root, path: "/sign-in", component: SignIn });
 const setUp = createRoute({

@@ -30,7 +30,12 @@ export function isProblem(error: unknown, code: string): boolean {
 function readProblem(body: unknown, response: Response): ProblemError {
   const told = typeof body === "object" && body !== null && "code" in body ? (body as Problem) : undefined;
   return new ProblemError(
-    told ?? { code: "unreadable", title: response.statusText, status: response.status, detail: `HTTP ${response.status}` },
+    told ?? {
+      code: "unreadable",
+      title: response.statusText,
+      status: response.status,
+      detail: `HTTP ${response.status}`,
+    },
   );
 }
 
@@ -48,7 +53,12 @@ export async function answer<T>(call: Promise<Answered<T>>): Promise<T> {
 }
 
 /** For what OpenAPI cannot tell: uploads, and texts. */
-export async function ask<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> {
+export async function ask<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+): Promise<T> {
   const raw = body instanceof Blob;
   const response = await sessionFetch(
     new Request(path, {

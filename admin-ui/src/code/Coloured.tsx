@@ -5,14 +5,16 @@ import { highlightLines, type Piece } from "./highlight";
 export function Coloured({ text, kind, label, ran, decided, margin, numbers = false, wrap = false }: CodeProps) {
   const lines = useMemo(() => highlightLines(text, kind), [text, kind]);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <section className={`tg-code mono${wrap ? " tg-wrap" : ""}${numbers ? " tg-numbered" : ""}`} tabIndex={0} aria-label={label}>
+    <section
+      className={`tg-code mono${wrap ? " tg-wrap" : ""}${numbers ? " tg-numbered" : ""}`}
+      tabIndex={0}
+      aria-label={label}
+    >
       {lines.map((pieces, index) => {
         const line = index + 1;
         const times = ran?.get(line);
         const kindOf = line === decided ? " tg-line-decided" : times ? " tg-line-ran" : ran ? " tg-line-not" : "";
         return (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number
           <div key={index} className={`tg-code-line${kindOf}`}>
             {numbers && (
               <span className="tg-code-number" aria-hidden="true">
@@ -35,7 +37,6 @@ export function Coloured({ text, kind, label, ran, decided, margin, numbers = fa
 
 function piece({ text, className }: Piece, index: number) {
   return className ? (
-    // biome-ignore lint/suspicious/noArrayIndexKey: pieces of one line never move
     <span key={index} className={className}>
       {text}
     </span>

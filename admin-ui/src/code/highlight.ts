@@ -7,7 +7,21 @@ import { classHighlighter, highlightCode, tags } from "@lezer/highlight";
 export type CodeKind = "lua" | "json" | "xml" | "form" | "text";
 
 /** The names that the gateway gives to scripts, beside Lua's own. */
-const OURS = ["accept", "reject", "retry_later", "route", "fee", "no_fee", "deliver", "drop", "annotate", "money", "test", "rules", "ctx"];
+const OURS = [
+  "accept",
+  "reject",
+  "retry_later",
+  "route",
+  "fee",
+  "no_fee",
+  "deliver",
+  "drop",
+  "annotate",
+  "money",
+  "test",
+  "rules",
+  "ctx",
+];
 
 function withOurs(parser: StreamParser<unknown>): StreamParser<unknown> {
   return {

@@ -14,7 +14,9 @@ describe("amounts", () => {
     expect(plain(formatMoney({ amount: "700", currency: "JPY" }, "en"))).toBe("JPY 700");
   });
   it("stay exact where a float would round them", () => {
-    expect(plain(formatMoney({ amount: "90071992547409.93", currency: "RUB" }, "en"))).toBe("RUB 90,071,992,547,409.93");
+    expect(plain(formatMoney({ amount: "90071992547409.93", currency: "RUB" }, "en"))).toBe(
+      "RUB 90,071,992,547,409.93",
+    );
   });
   it("are read from what people type", () => {
     expect(readAmount("1 234,5")).toBe("1234.50");
@@ -64,7 +66,8 @@ describe("sizes and shares", () => {
 
 describe("the wire", () => {
   it("lays XML out, a text beside its element", () => {
-    const xml = "<?xml version='1.0'?>\n<response>\n<result>0</result><fields><field1 name='a'>x</field1></fields></response>";
+    const xml =
+      "<?xml version='1.0'?>\n<response>\n<result>0</result><fields><field1 name='a'>x</field1></fields></response>";
     expect(prettyXml(xml).split("\n")).toEqual([
       "<?xml version='1.0'?>",
       "<response>",
@@ -82,7 +85,12 @@ describe("the wire", () => {
     expect(queryLines("/in/a/b?command=pay&sum=1.00")).toBe("command = pay\nsum = 1.00");
   });
   it("makes a command of a request, whatever quotes are in it", () => {
-    const curl = asCurl({ method: "POST", url: "/x?a='1'", request_headers: { host: "h", accept: "*/*" }, request_body: "it's" }, "http://gateway");
-    expect(curl).toBe("curl -X POST 'http://gateway/x?a='\\''1'\\''' \\\n  -H 'accept: */*' \\\n  --data-raw 'it'\\''s'");
+    const curl = asCurl(
+      { method: "POST", url: "/x?a='1'", request_headers: { host: "h", accept: "*/*" }, request_body: "it's" },
+      "http://gateway",
+    );
+    expect(curl).toBe(
+      "curl -X POST 'http://gateway/x?a='\\''1'\\''' \\\n  -H 'accept: */*' \\\n  --data-raw 'it'\\''s'",
+    );
   });
 });

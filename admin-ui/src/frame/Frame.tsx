@@ -1,19 +1,37 @@
-import { ActionIcon, Burger, Drawer, Kbd, Menu, Modal, Tooltip, UnstyledButton, useMantineColorScheme } from "@mantine/core";
+import {
+  ActionIcon,
+  Burger,
+  Drawer,
+  Kbd,
+  Menu,
+  Modal,
+  Tooltip,
+  UnstyledButton,
+  useMantineColorScheme,
+} from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
-import { IconLanguage, IconLogout, IconMoon, IconSearch, IconSettings, IconSun, IconUserCircle } from "@tabler/icons-react";
+import {
+  IconLanguage,
+  IconLogout,
+  IconMoon,
+  IconSearch,
+  IconSettings,
+  IconSun,
+  IconUserCircle,
+} from "@tabler/icons-react";
 import { Link, Outlet, useNavigate, useParams, useRouter } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useRef } from "react";
 import { setLanguage, useLanguage, useTexts } from "../language/language";
 import { isTyping, useKeys } from "../parts/keys";
 import { words } from "../parts/words";
-import { may, useMe, useSession } from "../session/permissions";
 import { Outside } from "../session/Outside";
+import { may, useMe, useSession } from "../session/permissions";
 import { refresh, signOut } from "../session/session";
 import { sessionWords } from "../session/words";
 import "./frame.css";
+import { Logo } from "./Logo";
 import { MerchantSwitcher } from "./MerchantSwitcher";
 import { MERCHANT_NAV, type NavItem, navWords, OPERATOR_NAV } from "./nav";
-import { Logo } from "./Logo";
 
 const SecondFactor = lazy(() => import("../session/SecondFactor").then((module) => ({ default: module.SecondFactor })));
 const Search = lazy(() => import("./Search").then((module) => ({ default: module.Search })));
@@ -53,15 +71,29 @@ function Framed() {
       <aside className="tg-side">
         <Side />
       </aside>
-      <Drawer opened={drawer} onClose={setDrawer.close} size={260} padding={0} withCloseButton={false} title={t.main} className="tg-drawer">
+      <Drawer
+        opened={drawer}
+        onClose={setDrawer.close}
+        size={260}
+        padding={0}
+        withCloseButton={false}
+        title={t.main}
+        className="tg-drawer"
+      >
         <div className="tg-side-narrow">
           <Side onGo={setDrawer.close} />
         </div>
       </Drawer>
       <div className="tg-main">
         <header className="tg-top">
-          <Burger className="tg-burger" size="sm" opened={drawer} onClick={setDrawer.toggle} aria-label={say.openMenu} />
-          <UnstyledButton className="tg-search-open" onClick={setSearching.open} aria-label={t.search}>
+          <Burger
+            className="tg-burger"
+            size="sm"
+            opened={drawer}
+            onClick={setDrawer.toggle}
+            aria-label={say.openMenu}
+          />
+          <UnstyledButton className="tg-search-open" onClick={setSearching.open}>
             <IconSearch size={15} />
             <span>{t.searchHint}</span>
             <Kbd size="xs">⌘K</Kbd>
@@ -77,7 +109,13 @@ function Framed() {
           <Search onClose={setSearching.close} />
         </Suspense>
       )}
-      <Modal opened={helping} onClose={setHelping.close} title={t.keys_} size="sm" closeButtonProps={{ "aria-label": say.close }}>
+      <Modal
+        opened={helping}
+        onClose={setHelping.close}
+        title={t.keys_}
+        size="sm"
+        closeButtonProps={{ "aria-label": say.close }}
+      >
         <table className="tg-keys">
           <tbody>
             {t.keysHelp.map(([key, what]) => (
@@ -126,7 +164,8 @@ function useShortcuts(help: () => void): void {
   });
   useEffect(() => {
     const back = (event: KeyboardEvent) => {
-      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("[role=dialog], [role=menu]")) return;
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("[role=dialog], [role=menu]"))
+        return;
       if (isTyping(event.target)) (event.target as HTMLElement).blur();
       else router.history.back();
     };
@@ -179,11 +218,17 @@ function Account() {
   const t = useTexts(navWords);
   const language = useLanguage();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const dark = colorScheme === "dark" || (colorScheme === "auto" && window.matchMedia("(prefers-color-scheme: dark)").matches);
+  const dark =
+    colorScheme === "dark" || (colorScheme === "auto" && window.matchMedia("(prefers-color-scheme: dark)").matches);
   return (
     <div className="tg-inline tg-account">
       <Tooltip label={t.theme}>
-        <ActionIcon variant="subtle" color="gray" aria-label={t.theme} onClick={() => setColorScheme(dark ? "light" : "dark")}>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label={t.theme}
+          onClick={() => setColorScheme(dark ? "light" : "dark")}
+        >
           {dark ? <IconSun size={18} /> : <IconMoon size={18} />}
         </ActionIcon>
       </Tooltip>
@@ -204,7 +249,7 @@ function Account() {
           </Menu.Item>
           <Menu.Item
             leftSection={<IconLanguage size={16} />}
-            aria-label={t.languageSwitchLabel}
+            lang={language === "ru" ? "en" : "ru"}
             onClick={() => setLanguage(language === "ru" ? "en" : "ru")}
           >
             {t.languageSwitch}

@@ -20,6 +20,7 @@ export function MerchantSwitcher() {
   const [opened, setOpened] = useState(false);
   const [text, setText] = useState("");
   const current = merchants?.find(({ slug }) => slug === merchant);
+  const shown = merchant ? (current?.name ?? merchant) : t.allMerchants;
   const wanted = text.trim().toLowerCase();
   const found = (merchants ?? [])
     .filter(({ slug, name }) => slug.includes(wanted) || name.toLowerCase().includes(wanted))
@@ -33,8 +34,12 @@ export function MerchantSwitcher() {
   return (
     <Popover opened={opened} onChange={setOpened} width={240} position="bottom-start" trapFocus>
       <Popover.Target>
-        <UnstyledButton className="tg-switcher" onClick={() => setOpened((was) => !was)} aria-label={t.switchMerchant}>
-          <span>{merchant ? (current?.name ?? merchant) : t.allMerchants}</span>
+        <UnstyledButton
+          className="tg-switcher"
+          onClick={() => setOpened((was) => !was)}
+          aria-label={`${t.switchMerchant}: ${shown}`}
+        >
+          <span>{shown}</span>
           <IconSelector size={15} aria-hidden="true" />
         </UnstyledButton>
       </Popover.Target>

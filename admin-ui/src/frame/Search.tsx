@@ -14,8 +14,18 @@ import { may, useMe } from "../session/permissions";
 import { MERCHANT_NAV, navWords, OPERATOR_NAV, SETTINGS } from "./nav";
 
 const searchWords = texts(
-  { label: "Search", placeholder: "Transaction, account, payment id, order, page…", nothing: "Nothing matches. Payments are found by their whole number or account.", page: "page" },
-  { label: "Поиск", placeholder: "Транзакция, счёт, платёж, заказ, страница…", nothing: "Ничего не найдено. Платежи находятся по целому номеру или счёту.", page: "страница" },
+  {
+    label: "Search",
+    placeholder: "Transaction, account, payment id, order, page…",
+    nothing: "Nothing matches. Payments are found by their whole number or account.",
+    page: "page",
+  },
+  {
+    label: "Поиск",
+    placeholder: "Транзакция, счёт, платёж, заказ, страница…",
+    nothing: "Ничего не найдено. Платежи находятся по целому номеру или счёту.",
+    page: "страница",
+  },
 );
 
 interface Hit {
@@ -53,7 +63,16 @@ export function Search({ onClose }: { onClose: () => void }) {
     event.preventDefault();
   };
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} title={t.label} size="lg" yOffset="12vh" centered={false} classNames={{ title: "tg-hidden", header: "tg-hidden" }}>
+    <Modal
+      opened
+      onClose={onClose}
+      withCloseButton={false}
+      title={t.label}
+      size="lg"
+      yOffset="12vh"
+      centered={false}
+      classNames={{ title: "tg-hidden", header: "tg-hidden" }}
+    >
       <TextInput
         leftSection={<IconSearch size={16} />}
         placeholder={t.placeholder}
@@ -72,12 +91,18 @@ export function Search({ onClose }: { onClose: () => void }) {
         size="md"
       />
       {hits.length > 0 && (
-        // biome-ignore lint/a11y/useSemanticElements: a list of options beside its own field
         <div className="tg-search-results" id="search-hits" role="listbox" aria-label={t.label}>
           {hits.map((hit, index) => (
             // biome-ignore lint/a11y/useKeyWithClickEvents: the field above has the keys
             // biome-ignore lint/a11y/useFocusableInteractive: focus stays in the field above
-            <div key={hit.key} id={`hit-${index}`} role="option" aria-selected={index === at} onClick={() => open(hit)} onMouseEnter={() => setAt(index)}>
+            <div
+              key={hit.key}
+              id={`hit-${index}`}
+              role="option"
+              aria-selected={index === at}
+              onClick={() => open(hit)}
+              onMouseEnter={() => setAt(index)}
+            >
               <hit.icon size={16} aria-hidden="true" />
               <span>{hit.label}</span>
               <span className="tg-quiet">{hit.side}</span>
@@ -97,7 +122,9 @@ function usePaymentHits(wanted: string): { hits: Hit[]; busy: boolean } {
     queryKey: ["search", merchant, wanted],
     queryFn: async () => {
       const query = { search: wanted, limit: PAYMENTS_SHOWN };
-      const page = await answer(api.GET("/admin/v1/merchants/{merchant}/payments", { params: { path: { merchant: merchant ?? "" }, query } }));
+      const page = await answer(
+        api.GET("/admin/v1/merchants/{merchant}/payments", { params: { path: { merchant: merchant ?? "" }, query } }),
+      );
       return (page as unknown as { data: PaymentObject[] }).data;
     },
     enabled: wanted.length >= LEAST && merchant !== undefined,
@@ -136,7 +163,13 @@ function usePlaces(wanted: string): Hit[] {
     const shops = (merchants ?? [])
       .filter(({ slug, name }) => wanted && (slug.includes(wanted) || name.toLowerCase().includes(wanted)))
       .slice(0, MERCHANTS_SHOWN)
-      .map(({ slug, name }) => ({ key: `m ${slug}`, to: `/m/${slug}/overview`, icon: IconArrowRight, label: name, side: t.merchant }));
+      .map(({ slug, name }) => ({
+        key: `m ${slug}`,
+        to: `/m/${slug}/overview`,
+        icon: IconArrowRight,
+        label: name,
+        side: t.merchant,
+      }));
     return [...shops, ...hits];
   }, [wanted, merchant, merchants, me, t, s]);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DecisionRecord, PaymentObject } from "../api/shapes";
-import { type Schema, kindOf, missing, ordered, resolve, trimmed } from "../schema/schema";
+import { kindOf, missing, ordered, resolve, type Schema, trimmed } from "../schema/schema";
 import { addressOf } from "./connections/address";
 import { stepsOf } from "./merchants/checklist";
 import { slugOf } from "./merchants/slug";
@@ -43,7 +43,14 @@ describe("why", () => {
       own_time_us: 1,
       memory: 1,
       log: [],
-      calls: [{ question: { ask: "list_get", list: "contracts", key: "840" }, answer: { is: "list", present: false }, duration_us: 3, line: 2 }],
+      calls: [
+        {
+          question: { ask: "list_get", list: "contracts", key: "840" },
+          answer: { is: "list", present: false },
+          duration_us: 3,
+          line: 2,
+        },
+      ],
     },
   } as unknown as DecisionRecord;
   const lines = [
@@ -112,7 +119,12 @@ describe("figures", () => {
   });
   it("fall into their buckets", () => {
     const from = Date.parse("2026-11-28T00:00:00Z");
-    const { counts } = bucketsOf([payment({}), payment({ created_at: "2026-11-28T00:59:59Z", status: "failed" })], from, from + 3_600_000, 1_800_000);
+    const { counts } = bucketsOf(
+      [payment({}), payment({ created_at: "2026-11-28T00:59:59Z", status: "failed" })],
+      from,
+      from + 3_600_000,
+      1_800_000,
+    );
     expect(counts.succeeded).toEqual([1, 0]);
     expect(counts.declined).toEqual([0, 1]);
   });
@@ -135,19 +147,24 @@ describe("forms of plugins", () => {
     $defs: { Inner: { type: "object", properties: {} } },
   };
   it("know their fields", () => {
-    const kinds = Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, field]) => [name, kindOf(resolve(field, schema))]));
+    const kinds = Object.fromEntries(
+      Object.entries(schema.properties ?? {}).map(([name, field]) => [name, kindOf(resolve(field, schema))]),
+    );
     expect(kinds).toEqual({ key: "secret", variant: "choice", max: "text", names: "texts", inner: "json" });
     expect(ordered(schema)).toEqual({ first: ["key"], rest: ["variant", "max", "names", "inner"] });
   });
   it("send what differs from the plugin's own, and no more", () => {
-    expect(trimmed({ key: "********", variant: "BC", max: "", names: ["RUB", "USD"] }, schema)).toEqual({ key: "********", names: ["RUB", "USD"] });
+    expect(trimmed({ key: "********", variant: "BC", max: "", names: ["RUB", "USD"] }, schema)).toEqual({
+      key: "********",
+      names: ["RUB", "USD"],
+    });
     expect(missing({}, schema)).toEqual(["key"]);
   });
 });
 
 describe("rules", () => {
   it("have their tests by name and line", () => {
-    expect(testNames('local rules = {}\ntest("a contract", {\n})\n  test(\'b\', {})')).toEqual([
+    expect(testNames("local rules = {}\ntest(\"a contract\", {\n})\n  test('b', {})")).toEqual([
       { name: "a contract", line: 2 },
       { name: "b", line: 4 },
     ]);
@@ -157,8 +174,12 @@ describe("rules", () => {
     expect(readComplaint("too large")).toEqual({ line: 1, text: "too large" });
   });
   it("are completed from the host's own description", () => {
-    expect(hostApi.functions.map(({ name }) => name)).toEqual(expect.arrayContaining(["accept", "reject", "money", "test"]));
-    expect(hostApi.types.get("Context")?.map(({ name }) => name)).toEqual(expect.arrayContaining(["list", "velocity", "http", "now"]));
+    expect(hostApi.functions.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["accept", "reject", "money", "test"]),
+    );
+    expect(hostApi.types.get("Context")?.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["list", "velocity", "http", "now"]),
+    );
     expect(hostApi.reasons).toContain("account_not_found");
     expect(hostApi.reasons).toHaveLength(10);
   });
@@ -179,7 +200,14 @@ describe("a checklist", () => {
   });
   it("asks for a certificate where a network wants one", () => {
     const api = { status: "active", plugin: "qiwi-pay", config: { api: true }, identity: null } as never;
-    const steps = stepsOf({ connections: [api], published: false, payments: 0, delivered: 0, people: undefined, now: 0 });
+    const steps = stepsOf({
+      connections: [api],
+      published: false,
+      payments: 0,
+      delivered: 0,
+      people: undefined,
+      now: 0,
+    });
     expect(steps.filter(({ done }) => done).map(({ key }) => key)).toEqual(["connection"]);
     expect(steps.map(({ key }) => key)).toContain("certificate");
   });
@@ -191,7 +219,9 @@ describe("small things", () => {
     expect(slugOf("  Café & Co. ")).toBe("cafe-co");
   });
   it("name browsers", () => {
-    expect(browserName("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36")).toBe("Chrome, Linux");
+    expect(
+      browserName("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36"),
+    ).toBe("Chrome, Linux");
     expect(browserName("")).toBe("—");
   });
   it("find where a network is", () => {

@@ -58,7 +58,12 @@ export function Confirm({ opened, onClose, title, children, typed, action, dange
           <Button variant="default" onClick={close}>
             {t.cancel}
           </Button>
-          <Button type="submit" color={dangerous ? "red" : undefined} loading={busy} disabled={typed !== undefined && text !== typed}>
+          <Button
+            type="submit"
+            color={dangerous ? "red" : undefined}
+            loading={busy}
+            disabled={typed !== undefined && text !== typed}
+          >
             {action}
           </Button>
         </Group>

@@ -3,8 +3,8 @@ import { useClipboard } from "@mantine/hooks";
 import { useState } from "react";
 import type { Schema } from "../api/client";
 import { Code } from "../code/Code";
-import { formatMicros } from "../format/time";
 import { asCurl, pretty, queryLines } from "../format/pretty";
+import { formatMicros } from "../format/time";
 import { texts, useLanguage, useTexts } from "../language/language";
 import { Id } from "./Copy";
 import { Facts } from "./Page";
@@ -97,7 +97,12 @@ export function Exchange({ of }: { of: ExchangeView }) {
           <Facts
             of={[
               [t.took, formatMicros(of.duration_us, language)],
-              [t.peer, <span key="p" className="mono">{of.peer}</span>],
+              [
+                t.peer,
+                <span key="p" className="mono">
+                  {of.peer}
+                </span>,
+              ],
               [t.requestId, <Id key="r" value={of.request_id} />],
             ]}
           />

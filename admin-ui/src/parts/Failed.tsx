@@ -9,7 +9,14 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
   const t = useTexts(words);
   const { title, text, field } = explain(error, t);
   return (
-    <Alert color="red" variant="light" icon={<IconAlertTriangle size={18} />} title={title} className="tg-failed" role="alert">
+    <Alert
+      color="red"
+      variant="light"
+      icon={<IconAlertTriangle size={18} />}
+      title={title}
+      className="tg-failed"
+      role="alert"
+    >
       <p>{text}</p>
       {field && <p className="mono">{t.fieldIs(field)}</p>}
       {retry && (

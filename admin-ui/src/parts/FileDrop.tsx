@@ -34,8 +34,13 @@ export function FileDrop({ label, accept, file, onFile, disabled = false }: Prop
     >
       <IconUpload size={20} aria-hidden="true" />
       <span>{file ? `${file.name} · ${formatBytes(file.size, language)}` : label}</span>
-      <input id={id} type="file" accept={accept} disabled={disabled} onChange={(event) => onFile(event.currentTarget.files?.[0])} />
+      <input
+        id={id}
+        type="file"
+        accept={accept}
+        disabled={disabled}
+        onChange={(event) => onFile(event.currentTarget.files?.[0])}
+      />
     </label>
   );
 }
-

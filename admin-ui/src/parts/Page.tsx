@@ -30,7 +30,15 @@ export function Page({ title, name, action, intro, filters, children }: Props) {
 }
 
 /** A titled part of a page. */
-export function Section({ title, action, children }: { title: React.ReactNode; action?: React.ReactNode; children: React.ReactNode }) {
+export function Section({
+  title,
+  action,
+  children,
+}: {
+  title: React.ReactNode;
+  action?: React.ReactNode;
+  children: React.ReactNode;
+}) {
   return (
     <section className="tg-section">
       <div className="tg-section-head">
@@ -47,7 +55,6 @@ export function Facts({ of }: { of: [React.ReactNode, React.ReactNode][] }) {
   return (
     <dl className="tg-facts">
       {of.map(([name, value], at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the list is written in one place and never moves
         <div key={at}>
           <dt>{name}</dt>
           <dd>{value}</dd>

@@ -49,10 +49,12 @@ export function Rows<T>({ label, columns, list, id, to, onOpen, empty, below }: 
   useKeys({
     j: () => move(1),
     k: () => move(-1),
+    // biome-ignore lint/correctness/noComponentHookFactories: Enter is a key
     Enter: (event) => {
       if (event.target === document.body) open(rows?.[at]);
     },
   });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the mark moves with `at`
   useEffect(() => {
     body.current?.querySelector("[data-at]")?.scrollIntoView({ block: "nearest" });
   }, [at]);
@@ -83,7 +85,6 @@ export function Rows<T>({ label, columns, list, id, to, onOpen, empty, below }: 
           <tbody ref={body}>
             {rows === undefined
               ? Array.from({ length: SKELETON_ROWS }, (_, row) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: placeholders have no identity
                   <tr key={row}>
                     {columns.map((column) => (
                       <td key={column.key}>
@@ -131,6 +132,7 @@ interface RowProps<T> {
 }
 
 function Row<T>({ row, columns, selected, open, below }: RowProps<T>) {
+  // By keyboard the row's link and j, k, Enter do the same.
   const click = (event: React.MouseEvent) => {
     // Links and buttons within do their own; a text that is being marked is not a click.
     if ((event.target as HTMLElement).closest("a, button, input, label") || window.getSelection()?.toString()) return;
@@ -138,13 +140,16 @@ function Row<T>({ row, columns, selected, open, below }: RowProps<T>) {
   };
   return (
     <>
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the row's link and j, k, Enter do the same by keyboard */}
       <tr data-at={selected || undefined} className={open ? "tg-opens" : undefined} onClick={open ? click : undefined}>
         {columns.map((column) => (
           <td
             key={column.key}
             data-label={column.title}
-            className={[column.align === "right" ? "tg-right" : "", column.wideOnly ? "tg-wide" : "", column.className ?? ""].join(" ").trim() || undefined}
+            className={
+              [column.align === "right" ? "tg-right" : "", column.wideOnly ? "tg-wide" : "", column.className ?? ""]
+                .join(" ")
+                .trim() || undefined
+            }
           >
             {column.cell(row)}
           </td>

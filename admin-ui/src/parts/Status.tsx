@@ -16,7 +16,12 @@ const SHAPES: Record<Shape, React.ReactNode> = {
   square: <rect x="1.4" y="1.4" width="7.2" height="7.2" rx="1.2" fill="currentColor" />,
   dash: <path d="M1.5 5h7" stroke="currentColor" strokeWidth="2.2" strokeLinecap="round" />,
   return: (
-    <path d="M3.6 1.4 1.2 3.8l2.4 2.4M1.4 3.8H6a2.4 2.4 0 0 1 0 4.8H4" fill="none" stroke="currentColor" strokeWidth="1.6" />
+    <path
+      d="M3.6 1.4 1.2 3.8l2.4 2.4M1.4 3.8H6a2.4 2.4 0 0 1 0 4.8H4"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.6"
+    />
   ),
 };
 

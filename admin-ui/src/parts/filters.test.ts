@@ -4,7 +4,10 @@ import { countNewer } from "./list";
 
 describe("filters in the address", () => {
   it("keep an account of digits a text", () => {
-    expect(parseSearch("?search=9123456789012345678901&status=declined")).toEqual({ search: "9123456789012345678901", status: "declined" });
+    expect(parseSearch("?search=9123456789012345678901&status=declined")).toEqual({
+      search: "9123456789012345678901",
+      status: "declined",
+    });
   });
   it("go there and back", () => {
     const search = { search: "a&b=c", from: "2026-11-28T00:00:00.000Z" };

@@ -14,7 +14,10 @@ export function useFilters<K extends string>(...names: K[]): [Filters<K>, (chang
 }
 
 /** What is empty leaves the address. */
-export function merged(search: Record<string, string | undefined>, change: Record<string, string | undefined>): Record<string, string> {
+export function merged(
+  search: Record<string, string | undefined>,
+  change: Record<string, string | undefined>,
+): Record<string, string> {
   const both = Object.entries({ ...search, ...change });
   return Object.fromEntries(both.filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== ""));
 }

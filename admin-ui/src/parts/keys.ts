@@ -3,7 +3,11 @@ import { useEffect, useRef } from "react";
 /** Whether keys belong to a field, a dialog or a menu just now. */
 export function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || !!target.closest("[role=dialog], [role=menu], [role=listbox]");
+  return (
+    target.isContentEditable ||
+    /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) ||
+    !!target.closest("[role=dialog], [role=menu], [role=listbox]")
+  );
 }
 
 export type Keys = Record<string, (event: KeyboardEvent) => void>;

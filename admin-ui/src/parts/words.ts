@@ -44,7 +44,8 @@ export const words = texts(
     details: "Details",
     typeToConfirm: (name: string) => `Type ${name} to confirm`,
     notFound: "There is nothing at this address",
-    notFoundHint: "It may have been deleted, or belongs to another merchant. Search finds payments by any of their numbers.",
+    notFoundHint:
+      "It may have been deleted, or belongs to another merchant. Search finds payments by any of their numbers.",
     notAllowed: "Your role does not allow this",
     notAllowedHint: "Ask an administrator of the merchant, or an operator, for a role that does.",
     away: "The gateway does not answer",

@@ -6,8 +6,22 @@ import { type Config, choicesOf, isNullable, kindOf, ordered, resolve, type Sche
 import "./schema.css";
 
 const formWords = texts(
-  { more: "More settings", fewer: "Fewer settings", kept: "Kept as it is; type to replace it", example: (text: string) => `such as ${text}`, tags: "Press Enter after each", row: (n: number) => `Row ${n}` },
-  { more: "Другие настройки", fewer: "Меньше настроек", kept: "Останется как есть; введите, чтобы заменить", example: (text: string) => `например ${text}`, tags: "После каждого нажмите Enter", row: (n: number) => `Строка ${n}` },
+  {
+    more: "More settings",
+    fewer: "Fewer settings",
+    kept: "Kept as it is; type to replace it",
+    example: (text: string) => `such as ${text}`,
+    tags: "Press Enter after each",
+    row: (n: number) => `Row ${n}`,
+  },
+  {
+    more: "Другие настройки",
+    fewer: "Меньше настроек",
+    kept: "Останется как есть; введите, чтобы заменить",
+    example: (text: string) => `например ${text}`,
+    tags: "После каждого нажмите Enter",
+    row: (n: number) => `Строка ${n}`,
+  },
 );
 
 /** How the REST shows a secret that it keeps. */
@@ -75,10 +89,19 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
   const base = { label, description: schema.description?.replaceAll("\n", " "), required, error, readOnly } as const;
   const example = schema.examples?.[0];
   const shown = value ?? schema.default;
-  const placeholder = typeof example === "string" || typeof example === "number" ? t.example(String(example)) : undefined;
+  const placeholder =
+    typeof example === "string" || typeof example === "number" ? t.example(String(example)) : undefined;
   switch (kindOf(schema)) {
     case "flag":
-      return <Switch {...{ label, description: base.description, error }} disabled={readOnly} checked={shown === true} onChange={(event) => onChange(event.currentTarget.checked)} className="tg-schema-switch" />;
+      return (
+        <Switch
+          {...{ label, description: base.description, error }}
+          disabled={readOnly}
+          checked={shown === true}
+          onChange={(event) => onChange(event.currentTarget.checked)}
+          className="tg-schema-switch"
+        />
+      );
     case "number":
       return (
         <NumberInput
@@ -96,7 +119,12 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
         <Select
           {...base}
           allowDeselect={nullable}
-          data={choicesOf(schema)?.map((choice) => ({ value: choice.value, label: choice.description ? `${choice.label}: ${choice.description}` : choice.label })) ?? []}
+          data={
+            choicesOf(schema)?.map((choice) => ({
+              value: choice.value,
+              label: choice.description ? `${choice.label}: ${choice.description}` : choice.label,
+            })) ?? []
+          }
           value={typeof shown === "string" ? shown : null}
           onChange={(next) => onChange(next)}
         />
@@ -109,11 +137,22 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
           placeholder={value === MASKED ? t.kept : placeholder}
           value={value === MASKED || typeof value !== "string" ? "" : value}
           required={required && value !== MASKED}
-          onChange={(event) => onChange(event.currentTarget.value === "" ? (value === MASKED ? MASKED : null) : event.currentTarget.value)}
+          onChange={(event) =>
+            onChange(event.currentTarget.value === "" ? (value === MASKED ? MASKED : null) : event.currentTarget.value)
+          }
         />
       );
     case "text":
-      return <TextInput {...base} placeholder={placeholder} value={typeof shown === "string" ? shown : ""} onChange={(event) => onChange(event.currentTarget.value === "" && nullable ? null : event.currentTarget.value)} />;
+      return (
+        <TextInput
+          {...base}
+          placeholder={placeholder}
+          value={typeof shown === "string" ? shown : ""}
+          onChange={(event) =>
+            onChange(event.currentTarget.value === "" && nullable ? null : event.currentTarget.value)
+          }
+        />
+      );
     case "texts":
       return (
         <TagsInput
@@ -127,7 +166,17 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
         />
       );
     case "objects":
-      return <Objects label={label} description={base.description} schema={resolve(schema.items ?? {}, root)} root={root} value={Array.isArray(value) ? (value as Config[]) : []} onChange={(next) => onChange(next.length === 0 && nullable ? null : next)} readOnly={readOnly} />;
+      return (
+        <Objects
+          label={label}
+          description={base.description}
+          schema={resolve(schema.items ?? {}, root)}
+          root={root}
+          value={Array.isArray(value) ? (value as Config[]) : []}
+          onChange={(next) => onChange(next.length === 0 && nullable ? null : next)}
+          readOnly={readOnly}
+        />
+      );
     case "json":
       return <Json base={base} value={shown} onChange={onChange} />;
   }
@@ -152,7 +201,6 @@ function Objects({ label, description, schema, root, value, onChange, readOnly }
       <legend>{label}</legend>
       {description && <p className="tg-quiet tg-small">{description}</p>}
       {value.map((row, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: rows have no name of their own
         <fieldset key={index} className="tg-schema-row" aria-label={t.row(index + 1)}>
           {Object.entries(schema.properties ?? {}).map(([name, field]) => (
             <Field
@@ -168,7 +216,13 @@ function Objects({ label, description, schema, root, value, onChange, readOnly }
               readOnly={readOnly}
             />
           ))}
-          <Button size="xs" variant="subtle" color="gray" disabled={readOnly} onClick={() => onChange(value.filter((_, at) => at !== index))}>
+          <Button
+            size="xs"
+            variant="subtle"
+            color="gray"
+            disabled={readOnly}
+            onClick={() => onChange(value.filter((_, at) => at !== index))}
+          >
             {w.remove}
           </Button>
         </fieldset>
@@ -180,7 +234,21 @@ function Objects({ label, description, schema, root, value, onChange, readOnly }
   );
 }
 
-function Json({ base, value, onChange }: { base: { label: string; description: string | undefined; required: boolean; error: string | undefined; readOnly: boolean }; value: unknown; onChange: (value: unknown) => void }) {
+function Json({
+  base,
+  value,
+  onChange,
+}: {
+  base: {
+    label: string;
+    description: string | undefined;
+    required: boolean;
+    error: string | undefined;
+    readOnly: boolean;
+  };
+  value: unknown;
+  onChange: (value: unknown) => void;
+}) {
   const [text, setText] = useState(() => (value === undefined || value === null ? "" : JSON.stringify(value, null, 2)));
   const change = (next: string) => {
     setText(next);
@@ -190,5 +258,16 @@ function Json({ base, value, onChange }: { base: { label: string; description: s
       // The field marks what is not JSON yet.
     }
   };
-  return <JsonInput {...base} className="tg-schema-wide" autosize minRows={3} validationError="JSON" formatOnBlur value={text} onChange={change} />;
+  return (
+    <JsonInput
+      {...base}
+      className="tg-schema-wide"
+      autosize
+      minRows={3}
+      validationError="JSON"
+      formatOnBlur
+      value={text}
+      onChange={change}
+    />
+  );
 }

@@ -41,7 +41,9 @@ export function resolve(schema: Schema, root: Schema): Schema {
 }
 
 export function isNullable(schema: Schema): boolean {
-  return (Array.isArray(schema.type) && schema.type.includes("null")) || !!schema.anyOf?.some((one) => one.type === "null");
+  return (
+    (Array.isArray(schema.type) && schema.type.includes("null")) || !!schema.anyOf?.some((one) => one.type === "null")
+  );
 }
 
 export function kindOf(schema: Schema): FieldKind {
@@ -66,7 +68,8 @@ export function choicesOf(schema: Schema): { value: string; label: string; descr
       ...(one.description ? { description: one.description } : {}),
     }));
   }
-  if (schema.enum?.every((one) => typeof one === "string")) return schema.enum.map((one) => ({ value: String(one), label: String(one) }));
+  if (schema.enum?.every((one) => typeof one === "string"))
+    return schema.enum.map((one) => ({ value: String(one), label: String(one) }));
   return undefined;
 }
 
@@ -86,7 +89,9 @@ export function trimmed(config: Config, schema: Schema): Config {
 
 /** Names of required fields that are empty. */
 export function missing(config: Config, schema: Schema): string[] {
-  return (schema.required ?? []).filter((name) => config[name] === undefined || config[name] === null || config[name] === "");
+  return (schema.required ?? []).filter(
+    (name) => config[name] === undefined || config[name] === null || config[name] === "",
+  );
 }
 
 /** Fields that must be filled in come first; the others may stay folded. */

@@ -22,12 +22,21 @@ export function Invitation() {
   const navigate = useNavigate();
   const { token } = useParams({ strict: false }) as { token: string };
   const path = `/admin/v1/invitations/${encodeURIComponent(token)}`;
-  const invitation = useQuery({ queryKey: ["invitation", token], queryFn: () => ask<InvitationView>("GET", path), retry: false });
+  const invitation = useQuery({
+    queryKey: ["invitation", token],
+    queryFn: () => ask<InvitationView>("GET", path),
+    retry: false,
+  });
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
-  if (invitation.error) return <Outside title={t.invited} hint={t.invitationGone}>{null}</Outside>;
+  if (invitation.error)
+    return (
+      <Outside title={t.invited} hint={t.invitationGone}>
+        {null}
+      </Outside>
+    );
   const data = invitation.data;
   const submit = async (event: React.FormEvent) => {
     event.preventDefault();
@@ -47,7 +56,15 @@ export function Invitation() {
     <Outside title={t.invited} {...(data ? { hint: t.invitedTo(data.merchant ?? t.operator, data.role) } : {})}>
       <form onSubmit={submit}>
         <TextInput label={t.email} value={data?.email ?? ""} readOnly autoComplete="username" />
-        {!data?.known && <TextInput label={t.name} required autoComplete="name" value={name} onChange={(e) => setName(e.currentTarget.value)} />}
+        {!data?.known && (
+          <TextInput
+            label={t.name}
+            required
+            autoComplete="name"
+            value={name}
+            onChange={(e) => setName(e.currentTarget.value)}
+          />
+        )}
         <PasswordInput
           label={data?.known ? t.password : t.newPassword}
           description={data?.known ? undefined : t.newPasswordHint}

@@ -1,12 +1,22 @@
 import { useEffect } from "react";
 import { Logo } from "../frame/Logo";
 import "../frame/frame.css";
-import { setLanguage, useLanguage, useTexts } from "../language/language";
-import { navWords } from "../frame/nav";
 import { UnstyledButton } from "@mantine/core";
+import { navWords } from "../frame/nav";
+import { setLanguage, useLanguage, useTexts } from "../language/language";
 
 /** Pages for people who are not signed in. */
-export function Outside({ title, hint, children, foot }: { title: string; hint?: string; children: React.ReactNode; foot?: React.ReactNode }) {
+export function Outside({
+  title,
+  hint,
+  children,
+  foot,
+}: {
+  title: string;
+  hint?: string;
+  children: React.ReactNode;
+  foot?: React.ReactNode;
+}) {
   const language = useLanguage();
   const t = useTexts(navWords);
   useEffect(() => {
@@ -23,7 +33,10 @@ export function Outside({ title, hint, children, foot }: { title: string; hint?:
         {children}
         <div className="tg-outside-foot">
           <span>{foot}</span>
-          <UnstyledButton aria-label={t.languageSwitchLabel} onClick={() => setLanguage(language === "ru" ? "en" : "ru")}>
+          <UnstyledButton
+            lang={language === "ru" ? "en" : "ru"}
+            onClick={() => setLanguage(language === "ru" ? "en" : "ru")}
+          >
             {t.languageSwitch}
           </UnstyledButton>
         </div>

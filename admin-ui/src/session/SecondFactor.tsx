@@ -78,7 +78,15 @@ export function SecondFactor({ onDone, later = false }: { onDone: () => void; la
         <span className="mono tg-totp-secret">{enrolment.data?.secret}</span>
         {enrolment.data && <CopyButton value={enrolment.data.secret} />}
       </div>
-      <PinInput length={6} type="number" oneTimeCode value={code} onChange={setCode} aria-label={t.code} getInputProps={(index) => ({ "aria-label": `${t.code} ${index + 1}` })} />
+      <PinInput
+        length={6}
+        type="number"
+        oneTimeCode
+        value={code}
+        onChange={setCode}
+        aria-label={t.code}
+        getInputProps={(index) => ({ "aria-label": `${t.code} ${index + 1}` })}
+      />
       {error !== undefined && <Failed error={error} />}
       <Group justify="space-between">
         {later ? (

@@ -7,8 +7,8 @@ import { Failed } from "../parts/Failed";
 import { Outside } from "./Outside";
 import { useSession } from "./permissions";
 import { SecondFactor } from "./SecondFactor";
-import { accept, type SessionAnswer } from "./session";
 import { useSetup } from "./SignIn";
+import { accept, type SessionAnswer } from "./session";
 import { sessionWords } from "./words";
 
 export function SetUp() {
@@ -58,9 +58,22 @@ export function SetUp() {
   return (
     <Outside title={t.setUp} hint={t.setUpHint}>
       <form onSubmit={submit}>
-        <PasswordInput label={t.token} description={t.tokenHint} required value={fields.token} onChange={set("token")} />
+        <PasswordInput
+          label={t.token}
+          description={t.tokenHint}
+          required
+          value={fields.token}
+          onChange={set("token")}
+        />
         <TextInput label={t.name} autoComplete="name" required value={fields.name} onChange={set("name")} />
-        <TextInput label={t.email} type="email" autoComplete="username" required value={fields.email} onChange={set("email")} />
+        <TextInput
+          label={t.email}
+          type="email"
+          autoComplete="username"
+          required
+          value={fields.email}
+          onChange={set("email")}
+        />
         <PasswordInput
           label={t.newPassword}
           description={t.newPasswordHint}
@@ -88,6 +101,14 @@ function tokenSession(token: string, name: string): SessionAnswer {
   return {
     access_token: token,
     expires_at: new Date(Date.now() + 8 * 3_600_000).toISOString(),
-    me: { id: "", email: "", name, operator_role: "owner", memberships: [], second_factor: false, permissions: { "*": ["*"] } },
+    me: {
+      id: "",
+      email: "",
+      name,
+      operator_role: "owner",
+      memberships: [],
+      second_factor: false,
+      permissions: { "*": ["*"] },
+    },
   };
 }

@@ -12,7 +12,11 @@ import { sessionWords } from "./words";
 
 /** Whether nobody can sign in yet. */
 export function useSetup() {
-  return useQuery({ queryKey: ["setup"], queryFn: () => ask<{ needed: boolean }>("GET", "/admin/v1/setup"), staleTime: 60_000 });
+  return useQuery({
+    queryKey: ["setup"],
+    queryFn: () => ask<{ needed: boolean }>("GET", "/admin/v1/setup"),
+    staleTime: 60_000,
+  });
 }
 
 /** Only addresses of our own are gone back to. */
@@ -54,7 +58,14 @@ export function SignIn() {
   return (
     <Outside title={t.signIn} hint={t.signInHint}>
       <form onSubmit={submit}>
-        <TextInput label={t.email} type="email" autoComplete="username" required value={email} onChange={(e) => setEmail(e.currentTarget.value)} />
+        <TextInput
+          label={t.email}
+          type="email"
+          autoComplete="username"
+          required
+          value={email}
+          onChange={(e) => setEmail(e.currentTarget.value)}
+        />
         <PasswordInput
           label={t.password}
           autoComplete="current-password"

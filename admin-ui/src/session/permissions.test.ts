@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { may } from "./permissions";
-import type { Me } from "./session";
 import { safeReturn } from "./SignIn";
+import type { Me } from "./session";
 
 const me = (permissions: Record<string, string[]>): Me => ({
   id: "per_1",

@@ -110,7 +110,9 @@ async function askForRefresh(): Promise<boolean> {
 }
 
 export async function signOut(): Promise<void> {
-  await sessionFetch(new Request("/admin/v1/session", { method: "DELETE", headers: { "X-Tollgate-Session": "end" } })).catch(() => undefined);
+  await sessionFetch(
+    new Request("/admin/v1/session", { method: "DELETE", headers: { "X-Tollgate-Session": "end" } }),
+  ).catch(() => undefined);
   neighbours?.postMessage("out");
   leave();
 }

@@ -24,7 +24,8 @@ export const sessionWords = texts(
     accept: "Accept the invitation",
     invitationGone: "This invitation is used up or too old. Ask for another one.",
     secondFactor: "Protect your account",
-    secondFactorHint: "Scan this with an authenticator app and type the six digits that it shows. Without the app nobody signs in as you, not even with your password.",
+    secondFactorHint:
+      "Scan this with an authenticator app and type the six digits that it shows. Without the app nobody signs in as you, not even with your password.",
     secondFactorSecret: "Or type this key into the app",
     turnOn: "Turn it on",
     later: "Later",
@@ -56,12 +57,14 @@ export const sessionWords = texts(
     accept: "Принять приглашение",
     invitationGone: "Приглашение уже использовано или устарело. Попросите новое.",
     secondFactor: "Защитите учётную запись",
-    secondFactorHint: "Отсканируйте код приложением-аутентификатором и введите шесть цифр, которые оно покажет. Без приложения никто не войдёт под вашим именем, даже зная пароль.",
+    secondFactorHint:
+      "Отсканируйте код приложением-аутентификатором и введите шесть цифр, которые оно покажет. Без приложения никто не войдёт под вашим именем, даже зная пароль.",
     secondFactorSecret: "Или введите этот ключ в приложение",
     turnOn: "Включить",
     later: "Позже",
     recovery: "Коды восстановления",
-    recoveryHint: "Каждый один раз откроет вашу учётную запись, если приложение потеряно. Больше они показаны не будут.",
+    recoveryHint:
+      "Каждый один раз откроет вашу учётную запись, если приложение потеряно. Больше они показаны не будут.",
     kept: "Я их сохранил",
     operator: "шлюз",
   },

@@ -13,7 +13,8 @@ import { words } from "../../parts/words";
 const auditWords = texts(
   {
     title: "Audit",
-    intro: "Who changed what, when, from where. Entries are chained by their hashes; nobody can change or remove one, operators included.",
+    intro:
+      "Who changed what, when, from where. Entries are chained by their hashes; nobody can change or remove one, operators included.",
     actor: "Who",
     action: "What",
     subject: "Of what",
@@ -21,12 +22,14 @@ const auditWords = texts(
     before: "Before",
     after: "After",
     empty: "Nothing was changed yet",
-    emptyText: "Every change of rules, connections, keys, people and limits leaves a line here, with what was before and after.",
+    emptyText:
+      "Every change of rules, connections, keys, people and limits leaves a line here, with what was before and after.",
     nothing: "It has no before and after.",
   },
   {
     title: "Аудит",
-    intro: "Кто что изменил, когда и откуда. Записи связаны хешами; изменить или убрать запись не может никто, и операторы тоже.",
+    intro:
+      "Кто что изменил, когда и откуда. Записи связаны хешами; изменить или убрать запись не может никто, и операторы тоже.",
     actor: "Кто",
     action: "Что",
     subject: "С чем",
@@ -34,7 +37,8 @@ const auditWords = texts(
     before: "Было",
     after: "Стало",
     empty: "Ещё ничего не меняли",
-    emptyText: "Каждое изменение правил, подключений, ключей, людей и лимитов оставляет здесь строку: что было и что стало.",
+    emptyText:
+      "Каждое изменение правил, подключений, ключей, людей и лимитов оставляет здесь строку: что было и что стало.",
     nothing: "У неё нет «было» и «стало».",
   },
 );
@@ -65,21 +69,33 @@ function Trail({ path }: { path: string }) {
   const t = useTexts(auditWords);
   const w = useTexts(words);
   const [open, setOpen] = useState<string>();
-  const list = useCursorList<Entry>(["audit", path], (cursor) => ask<PageOf<Entry>>("GET", `${path}?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`));
+  const list = useCursorList<Entry>(["audit", path], (cursor) =>
+    ask<PageOf<Entry>>("GET", `${path}?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`),
+  );
   const toggle = (id: string) => setOpen(open === id ? undefined : id);
   const columns: Column<Entry>[] = [
     {
       key: "action",
       title: t.action,
       cell: (entry) => (
-        <button type="button" className="tg-plain mono" aria-expanded={open === entry.id} onClick={() => toggle(entry.id)}>
+        <button
+          type="button"
+          className="tg-plain mono"
+          aria-expanded={open === entry.id}
+          onClick={() => toggle(entry.id)}
+        >
           {entry.action}
         </button>
       ),
     },
     { key: "subject", title: t.subject, cell: (entry) => <span className="mono tg-url">{entry.subject}</span> },
     { key: "actor", title: t.actor, cell: (entry) => entry.actor },
-    { key: "address", title: t.from, wideOnly: true, cell: (entry) => <span className="mono">{entry.address ?? "—"}</span> },
+    {
+      key: "address",
+      title: t.from,
+      wideOnly: true,
+      cell: (entry) => <span className="mono">{entry.address ?? "—"}</span>,
+    },
     { key: "time", title: w.time, cell: (entry) => <Moment at={entry.created_at} /> },
   ];
   return (

@@ -9,8 +9,8 @@ import { type Column, Rows } from "../../parts/Rows";
 import { Status } from "../../parts/Status";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
-import { certificateWords } from "../connections/certificateWords";
 import { Expiry } from "../connections/Connections";
+import { certificateWords } from "../connections/certificateWords";
 
 interface Use {
   role: string;
@@ -30,9 +30,19 @@ export function Certificates() {
     queryFn: () => ask<{ data: Use[] }>("GET", `/admin/v1/merchants/${merchant}/certificates`),
   });
   const columns: Column<Use>[] = [
-    { key: "connection", title: w.connection, cell: ({ connection }) => <Link to={`/m/${merchant}/connections/${connection}`}>{connection}</Link> },
+    {
+      key: "connection",
+      title: w.connection,
+      cell: ({ connection }) => <Link to={`/m/${merchant}/connections/${connection}`}>{connection}</Link>,
+    },
     { key: "role", title: t.role, cell: ({ role }) => t.roles[role] ?? role },
-    { key: "subject", title: t.subject, cell: ({ certificate, sha256 }) => <span className="mono tg-url">{certificate?.subject ?? `${sha256.slice(0, 24)}…`}</span> },
+    {
+      key: "subject",
+      title: t.subject,
+      cell: ({ certificate, sha256 }) => (
+        <span className="mono tg-url">{certificate?.subject ?? `${sha256.slice(0, 24)}…`}</span>
+      ),
+    },
     { key: "standing", title: t.standing, cell: ({ standing }) => <Status of={standing} /> },
     { key: "ends", title: t.ends, cell: ({ not_after }) => (not_after ? <Expiry at={not_after} /> : "—") },
   ];

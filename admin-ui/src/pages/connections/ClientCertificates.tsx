@@ -13,8 +13,8 @@ import { sayFailed } from "../../parts/Toasts";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
 import { saveAs } from "../payments/csv";
-import { certificateWords } from "./certificateWords";
 import { Expiry } from "./Connections";
+import { certificateWords } from "./certificateWords";
 
 interface ClientCertificate {
   id: string;
@@ -34,12 +34,23 @@ interface Handout {
 const DAYS = 365;
 
 /** What the network may show us at this connection. */
-export function ClientCertificates({ merchant, connection, allowed }: { merchant: string; connection: string; allowed: boolean }) {
+export function ClientCertificates({
+  merchant,
+  connection,
+  allowed,
+}: {
+  merchant: string;
+  connection: string;
+  allowed: boolean;
+}) {
   const t = useTexts(certificateWords);
   const w = useTexts(words);
   const queries = useQueryClient();
   const base = `/admin/v1/merchants/${merchant}/connections/${connection}/client-certificates`;
-  const list = useQuery({ queryKey: ["client-certificates", merchant, connection], queryFn: () => ask<{ data: ClientCertificate[] }>("GET", base) });
+  const list = useQuery({
+    queryKey: ["client-certificates", merchant, connection],
+    queryFn: () => ask<{ data: ClientCertificate[] }>("GET", base),
+  });
   const [asked, setAsked] = useState<"issue" | "trust">();
   const [revoking, setRevoking] = useState<ClientCertificate>();
   const [handout, setHandout] = useState<Handout>();
@@ -53,7 +64,11 @@ export function ClientCertificates({ merchant, connection, allowed }: { merchant
     }
   };
   const columns: Column<ClientCertificate>[] = [
-    { key: "name", title: w.name, cell: ({ name, sha256 }) => <span title={sha256}>{name || sha256.slice(0, 16)}</span> },
+    {
+      key: "name",
+      title: w.name,
+      cell: ({ name, sha256 }) => <span title={sha256}>{name || sha256.slice(0, 16)}</span>,
+    },
     { key: "kind", title: t.role, cell: ({ kind }) => t.kinds[kind] ?? kind },
     { key: "standing", title: t.standing, cell: ({ standing }) => <Status of={standing} /> },
     { key: "ends", title: t.ends, cell: ({ not_after }) => (not_after ? <Expiry at={not_after} /> : "—") },
@@ -68,7 +83,13 @@ export function ClientCertificates({ merchant, connection, allowed }: { merchant
             </Button>
           )}
           {certificate.standing !== "revoked" && (
-            <Button size="compact-xs" variant="subtle" color="red" disabled={!allowed} onClick={() => setRevoking(certificate)}>
+            <Button
+              size="compact-xs"
+              variant="subtle"
+              color="red"
+              disabled={!allowed}
+              onClick={() => setRevoking(certificate)}
+            >
               {t.revoke}
             </Button>
           )}
@@ -92,9 +113,17 @@ export function ClientCertificates({ merchant, connection, allowed }: { merchant
     >
       <div className="tg-stack">
         <p className="tg-quiet">{t.hint}</p>
-        <Rows label={t.title} columns={columns} list={wholeList(list)} id={({ id }) => id} empty={<p className="tg-quiet">{t.none}</p>} />
+        <Rows
+          label={t.title}
+          columns={columns}
+          list={wholeList(list)}
+          id={({ id }) => id}
+          empty={<p className="tg-quiet">{t.none}</p>}
+        />
       </div>
-      {asked === "issue" && <Issue base={base} onClose={() => setAsked(undefined)} onDone={changed} onMade={setHandout} />}
+      {asked === "issue" && (
+        <Issue base={base} onClose={() => setAsked(undefined)} onDone={changed} onMade={setHandout} />
+      )}
       {asked === "trust" && <Trust base={base} onClose={() => setAsked(undefined)} onDone={changed} />}
       {handout && <HandoutSheet of={handout} onClose={() => setHandout(undefined)} />}
       <Confirm
@@ -141,9 +170,19 @@ function Issue({ base, onClose, onDone, onMade }: SheetProps & { onMade: (handou
     <Modal opened onClose={onClose} title={t.issue} closeButtonProps={{ "aria-label": w.close }}>
       <form onSubmit={submit} className="tg-stack">
         <p className="tg-quiet">{t.issueHint}</p>
-        <TextInput label={t.name} required value={name} onChange={(event) => setName(event.currentTarget.value)} data-autofocus />
+        <TextInput
+          label={t.name}
+          required
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+          data-autofocus
+        />
         <NumberInput label={t.days} min={1} max={825} value={days} onChange={setDays} />
-        <Checkbox label={t.compatible} checked={compatible} onChange={(event) => setCompatible(event.currentTarget.checked)} />
+        <Checkbox
+          label={t.compatible}
+          checked={compatible}
+          onChange={(event) => setCompatible(event.currentTarget.checked)}
+        />
         {error !== undefined && <Failed error={error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
@@ -177,8 +216,24 @@ function Trust({ base, onClose, onDone }: SheetProps) {
     <Modal opened onClose={onClose} title={t.trust} closeButtonProps={{ "aria-label": w.close }}>
       <form onSubmit={submit} className="tg-stack">
         <p className="tg-quiet">{t.trustHint}</p>
-        <TextInput label={t.name} required value={name} onChange={(event) => setName(event.currentTarget.value)} data-autofocus />
-        <Textarea label={t.leaf} required autosize minRows={5} maxRows={12} classNames={{ input: "mono" }} placeholder="-----BEGIN CERTIFICATE-----" value={leaf} onChange={(event) => setLeaf(event.currentTarget.value)} />
+        <TextInput
+          label={t.name}
+          required
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+          data-autofocus
+        />
+        <Textarea
+          label={t.leaf}
+          required
+          autosize
+          minRows={5}
+          maxRows={12}
+          classNames={{ input: "mono" }}
+          placeholder="-----BEGIN CERTIFICATE-----"
+          value={leaf}
+          onChange={(event) => setLeaf(event.currentTarget.value)}
+        />
         {error !== undefined && <Failed error={error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
@@ -199,7 +254,13 @@ function HandoutSheet({ of, onClose }: { of: Handout; onClose: () => void }) {
     saveAs(new Blob([bytes], { type: "application/x-pkcs12" }), of.file_name);
   };
   return (
-    <Modal opened onClose={onClose} title={of.file_name} closeButtonProps={{ "aria-label": w.close }} closeOnClickOutside={false}>
+    <Modal
+      opened
+      onClose={onClose}
+      title={of.file_name}
+      closeButtonProps={{ "aria-label": w.close }}
+      closeOnClickOutside={false}
+    >
       <div className="tg-stack">
         <Once secret={of.password} what={t.password} />
         <p className="tg-quiet">{t.passwordHint}</p>

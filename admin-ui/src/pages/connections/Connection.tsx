@@ -8,13 +8,13 @@ import { useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Id } from "../../parts/Copy";
 import { Failed } from "../../parts/Failed";
-import { Facts, Page, Section } from "../../parts/Page";
 import { Moment } from "../../parts/Moment";
+import { Facts, Page, Section } from "../../parts/Page";
 import { Status } from "../../parts/Status";
 import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
-import { type Config, trimmed } from "../../schema/schema";
 import { SchemaForm } from "../../schema/SchemaForm";
+import { type Config, trimmed } from "../../schema/schema";
 import { useMay } from "../../session/permissions";
 import { ClientCertificates } from "./ClientCertificates";
 import { Handshake } from "./Handshake";
@@ -42,7 +42,9 @@ export function Connection() {
     void queries.invalidateQueries({ queryKey: ["connections", merchant] });
   };
   const patch = async (body: Schema["ConnectionPatchBody"]) => {
-    changed(await answer(api.PATCH("/admin/v1/merchants/{merchant}/connections/{connection}", { params: { path }, body })));
+    changed(
+      await answer(api.PATCH("/admin/v1/merchants/{merchant}/connections/{connection}", { params: { path }, body })),
+    );
     say(w.saved);
   };
   if (query.error && !query.data) {
@@ -82,7 +84,9 @@ export function Connection() {
         of={[
           [t.path, <Id key="p" value={connection.path} />],
           [t.plugin, connection.plugin],
-          ...(connection.plugin === "terminal" ? [] : ([[t.health, <Health key="h" merchant={merchant} connection={slug} />]] as [string, React.ReactNode][])),
+          ...(connection.plugin === "terminal"
+            ? []
+            : ([[t.health, <Health key="h" merchant={merchant} connection={slug} />]] as [string, React.ReactNode][])),
           ["id", <Id key="i" value={connection.id} />],
           [w.changed, <Moment key="m" at={connection.updated_at} />],
           [
@@ -98,10 +102,21 @@ export function Connection() {
       <Login connection={connection} allowed={allowed} save={patch} />
       <Identity merchant={merchant} connection={connection} allowed={certificates} onChange={changed} />
       <ClientCertificates merchant={merchant} connection={slug} allowed={certificates} />
-      {connection.plugin !== "terminal" && <Handshake merchant={merchant} connection={slug} config={connection.config as Record<string, unknown>} allowed={certificates} />}
+      {connection.plugin !== "terminal" && (
+        <Handshake
+          merchant={merchant}
+          connection={slug}
+          config={connection.config as Record<string, unknown>}
+          allowed={certificates}
+        />
+      )}
       <Section title={t.danger}>
         <div className="tg-inline">
-          <Button variant="default" disabled={!allowed} onClick={() => (active ? setAsked("suspend") : void patch({ status: "active" }).catch(sayFailed))}>
+          <Button
+            variant="default"
+            disabled={!allowed}
+            onClick={() => (active ? setAsked("suspend") : void patch({ status: "active" }).catch(sayFailed))}
+          >
             {active ? t.suspend : t.resume}
           </Button>
           <Button variant="outline" color="red" disabled={!allowed} onClick={() => setAsked("remove")}>
@@ -109,7 +124,13 @@ export function Connection() {
           </Button>
         </div>
       </Section>
-      <Confirm opened={asked === "suspend"} onClose={() => setAsked(undefined)} title={t.suspend} action={t.suspend} run={() => patch({ status: "suspended" })}>
+      <Confirm
+        opened={asked === "suspend"}
+        onClose={() => setAsked(undefined)}
+        title={t.suspend}
+        action={t.suspend}
+        run={() => patch({ status: "suspended" })}
+      >
         <p>{t.suspendText}</p>
       </Confirm>
       <Confirm
@@ -152,12 +173,22 @@ function Health({ merchant, connection }: { merchant: string; connection: string
   return (
     <span className="tg-inline">
       <Status of={up ? "up" : "down"} />
-      <span className="tg-quiet">{requests === 0 ? t.noRequests : t.requests(requests, success_percent ?? 0, latency_ms ?? 0)}</span>
+      <span className="tg-quiet">
+        {requests === 0 ? t.noRequests : t.requests(requests, success_percent ?? 0, latency_ms ?? 0)}
+      </span>
     </span>
   );
 }
 
-function ConfigSection({ connection, allowed, save }: { connection: Schema["ConnectionView"]; allowed: boolean; save: (config: Config) => Promise<void> }) {
+function ConfigSection({
+  connection,
+  allowed,
+  save,
+}: {
+  connection: Schema["ConnectionView"];
+  allowed: boolean;
+  save: (config: Config) => Promise<void>;
+}) {
   const t = useTexts(connectionWords);
   const w = useTexts(words);
   const plugin = usePlugins()?.find(({ name }) => name === connection.plugin);
@@ -180,7 +211,8 @@ function ConfigSection({ connection, allowed, save }: { connection: Schema["Conn
     }
   };
   const field = error instanceof ProblemError ? error.problem.field : undefined;
-  const touched = JSON.stringify(trimmed(config, plugin.config_schema)) !== JSON.stringify(trimmed(stored, plugin.config_schema));
+  const touched =
+    JSON.stringify(trimmed(config, plugin.config_schema)) !== JSON.stringify(trimmed(stored, plugin.config_schema));
   return (
     <Section title={t.settings}>
       <form onSubmit={submit} className="tg-card tg-stack">
@@ -203,7 +235,15 @@ function ConfigSection({ connection, allowed, save }: { connection: Schema["Conn
   );
 }
 
-function Login({ connection, allowed, save }: { connection: Schema["ConnectionView"]; allowed: boolean; save: (body: Schema["ConnectionPatchBody"]) => Promise<void> }) {
+function Login({
+  connection,
+  allowed,
+  save,
+}: {
+  connection: Schema["ConnectionView"];
+  allowed: boolean;
+  save: (body: Schema["ConnectionPatchBody"]) => Promise<void>;
+}) {
   const t = useTexts(connectionWords);
   const [login, setLogin] = useState(connection.basic_login ?? "");
   const [password, setPassword] = useState("");
@@ -228,8 +268,22 @@ function Login({ connection, allowed, save }: { connection: Schema["ConnectionVi
       >
         <p className="tg-quiet">{t.loginHint}</p>
         <div className="tg-form-pair">
-          <TextInput label={t.user} autoComplete="off" required value={login} onChange={(event) => setLogin(event.currentTarget.value)} readOnly={!allowed} />
-          <PasswordInput label={t.password} autoComplete="new-password" required value={password} onChange={(event) => setPassword(event.currentTarget.value)} readOnly={!allowed} />
+          <TextInput
+            label={t.user}
+            autoComplete="off"
+            required
+            value={login}
+            onChange={(event) => setLogin(event.currentTarget.value)}
+            readOnly={!allowed}
+          />
+          <PasswordInput
+            label={t.password}
+            autoComplete="new-password"
+            required
+            value={password}
+            onChange={(event) => setPassword(event.currentTarget.value)}
+            readOnly={!allowed}
+          />
         </div>
         {error !== undefined && <Failed error={error} />}
         <div className="tg-inline">

@@ -30,7 +30,11 @@ export function Connections() {
   const [adding, setAdding] = useDisclosure();
   const columns: Column<Connection>[] = [
     { key: "slug", title: w.name, cell: ({ slug }) => <Link to={`/m/${merchant}/connections/${slug}`}>{slug}</Link> },
-    { key: "plugin", title: t.plugin, cell: ({ plugin }) => plugins?.find(({ name }) => name === plugin)?.title ?? plugin },
+    {
+      key: "plugin",
+      title: t.plugin,
+      cell: ({ plugin }) => plugins?.find(({ name }) => name === plugin)?.title ?? plugin,
+    },
     { key: "status", title: w.status, cell: ({ status }) => <Status of={status} /> },
     {
       key: "path",
@@ -42,7 +46,11 @@ export function Connections() {
         </span>
       ),
     },
-    { key: "certificate", title: t.certExpiry, cell: ({ identity }) => (identity ? <Expiry at={identity.not_after} /> : "—") },
+    {
+      key: "certificate",
+      title: t.certExpiry,
+      cell: ({ identity }) => (identity ? <Expiry at={identity.not_after} /> : "—"),
+    },
     { key: "changed", title: w.changed, wideOnly: true, cell: ({ updated_at }) => <Moment at={updated_at} /> },
   ];
   const add = (

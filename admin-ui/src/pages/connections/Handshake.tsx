@@ -22,7 +22,17 @@ interface Report {
 }
 
 /** A handshake with the network as this connection would make it. */
-export function Handshake({ merchant, connection, config, allowed }: { merchant: string; connection: string; config: Record<string, unknown>; allowed: boolean }) {
+export function Handshake({
+  merchant,
+  connection,
+  config,
+  allowed,
+}: {
+  merchant: string;
+  connection: string;
+  config: Record<string, unknown>;
+  allowed: boolean;
+}) {
   const t = useTexts(certificateWords);
   const [url, setUrl] = useState(() => addressOf(config));
   const [report, setReport] = useState<Report>();
@@ -34,7 +44,9 @@ export function Handshake({ merchant, connection, config, allowed }: { merchant:
     setError(undefined);
     setReport(undefined);
     try {
-      setReport(await ask<Report>("POST", `/admin/v1/merchants/${merchant}/connections/${connection}/test-handshake`, { url }));
+      setReport(
+        await ask<Report>("POST", `/admin/v1/merchants/${merchant}/connections/${connection}/test-handshake`, { url }),
+      );
     } catch (failure) {
       setError(failure);
     } finally {
@@ -44,7 +56,15 @@ export function Handshake({ merchant, connection, config, allowed }: { merchant:
   return (
     <Section title={t.handshake}>
       <form onSubmit={test} className="tg-card tg-stack">
-        <TextInput label={t.handshakeUrl} description={t.handshakeHint} type="url" required value={url} onChange={(event) => setUrl(event.currentTarget.value)} classNames={{ input: "mono" }} />
+        <TextInput
+          label={t.handshakeUrl}
+          description={t.handshakeHint}
+          type="url"
+          required
+          value={url}
+          onChange={(event) => setUrl(event.currentTarget.value)}
+          classNames={{ input: "mono" }}
+        />
         <div>
           <Button type="submit" variant="default" loading={busy} disabled={!allowed}>
             {t.handshake}
@@ -53,9 +73,26 @@ export function Handshake({ merchant, connection, config, allowed }: { merchant:
         {error !== undefined && <Failed error={error} />}
         {report && (
           <ul className="tg-attempts" role="status">
-            <Line good={report.established} text={report.established ? t.established : t.notEstablished} more={report.reason ?? [report.protocol, report.cipher, `${report.took_ms} ms`].filter(Boolean).join(" · ")} />
-            {report.certificate && <Line good={report.trusted} text={report.trusted ? t.trusted : t.distrusted} more={report.distrust ?? report.certificate.subject} />}
-            {report.wants_certificate && <Line good={report.showed_certificate} text={`${t.wants}, ${report.showed_certificate ? t.showed : t.notShowed}`} />}
+            <Line
+              good={report.established}
+              text={report.established ? t.established : t.notEstablished}
+              more={
+                report.reason ?? [report.protocol, report.cipher, `${report.took_ms} ms`].filter(Boolean).join(" · ")
+              }
+            />
+            {report.certificate && (
+              <Line
+                good={report.trusted}
+                text={report.trusted ? t.trusted : t.distrusted}
+                more={report.distrust ?? report.certificate.subject}
+              />
+            )}
+            {report.wants_certificate && (
+              <Line
+                good={report.showed_certificate}
+                text={`${t.wants}, ${report.showed_certificate ? t.showed : t.notShowed}`}
+              />
+            )}
           </ul>
         )}
       </form>

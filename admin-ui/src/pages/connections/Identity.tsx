@@ -33,7 +33,11 @@ export function Identity({ merchant, connection, allowed, onChange }: Props) {
     setError(undefined);
     try {
       const body = { pkcs12: await asBase64(file), password };
-      onChange(await answer(api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/identity", { params: { path }, body })));
+      onChange(
+        await answer(
+          api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/identity", { params: { path }, body }),
+        ),
+      );
       setFile(undefined);
       setPassword("");
     } catch (failure) {
@@ -41,7 +45,11 @@ export function Identity({ merchant, connection, allowed, onChange }: Props) {
     }
   };
   const remove = async () =>
-    onChange(await answer(api.DELETE("/admin/v1/merchants/{merchant}/connections/{connection}/identity", { params: { path } })));
+    onChange(
+      await answer(
+        api.DELETE("/admin/v1/merchants/{merchant}/connections/{connection}/identity", { params: { path } }),
+      ),
+    );
   const { identity } = connection;
   return (
     <Section title={t.identity}>
@@ -50,8 +58,18 @@ export function Identity({ merchant, connection, allowed, onChange }: Props) {
         {identity ? (
           <Facts
             of={[
-              [t.subject, <span key="s" className="mono">{identity.subject}</span>],
-              [t.issuer, <span key="i" className="mono">{identity.issuer}</span>],
+              [
+                t.subject,
+                <span key="s" className="mono">
+                  {identity.subject}
+                </span>,
+              ],
+              [
+                t.issuer,
+                <span key="i" className="mono">
+                  {identity.issuer}
+                </span>,
+              ],
               [t.validUntil, <Expiry key="v" at={identity.not_after} />],
               [t.names, identity.names.join(", ") || "—"],
               [t.serial, <Id key="n" value={identity.serial} />],
@@ -66,7 +84,12 @@ export function Identity({ merchant, connection, allowed, onChange }: Props) {
           <form onSubmit={install} className="tg-form-pair">
             <FileDrop label={t.drop} accept=".p12,.pfx" file={file} onFile={setFile} />
             <div className="tg-stack">
-              <PasswordInput label={t.p12Password} autoComplete="off" value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
+              <PasswordInput
+                label={t.p12Password}
+                autoComplete="off"
+                value={password}
+                onChange={(event) => setPassword(event.currentTarget.value)}
+              />
               <div className="tg-inline">
                 <Button type="submit" disabled={!file}>
                   {identity ? t.replace : t.set}
@@ -83,7 +106,13 @@ export function Identity({ merchant, connection, allowed, onChange }: Props) {
         {error !== undefined && <Failed error={error} />}
         <Roots merchant={merchant} connection={connection} allowed={allowed} onChange={onChange} />
       </div>
-      <Confirm opened={removing} onClose={() => setRemoving(false)} title={t.removeIdentity} action={t.removeIdentity} run={remove}>
+      <Confirm
+        opened={removing}
+        onClose={() => setRemoving(false)}
+        title={t.removeIdentity}
+        action={t.removeIdentity}
+        run={remove}
+      >
         <p>{t.removeIdentityText}</p>
       </Confirm>
     </Section>
@@ -99,7 +128,14 @@ function Roots({ merchant, connection, allowed, onChange }: Props) {
     setError(undefined);
     try {
       const path = { merchant, connection: connection.slug };
-      onChange(await answer(api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/roots", { params: { path }, body: { roots } })));
+      onChange(
+        await answer(
+          api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/roots", {
+            params: { path },
+            body: { roots },
+          }),
+        ),
+      );
       setPem("");
     } catch (failure) {
       setError(failure);
@@ -110,7 +146,17 @@ function Roots({ merchant, connection, allowed, onChange }: Props) {
       <summary className="tg-summary">{t.roots}</summary>
       <div className="tg-stack">
         <p>{connection.own_roots ? t.rootsYes : t.rootsNo}</p>
-        <Textarea label={t.rootsSet} autosize minRows={3} maxRows={10} classNames={{ input: "mono" }} placeholder="-----BEGIN CERTIFICATE-----" value={pem} onChange={(event) => setPem(event.currentTarget.value)} readOnly={!allowed} />
+        <Textarea
+          label={t.rootsSet}
+          autosize
+          minRows={3}
+          maxRows={10}
+          classNames={{ input: "mono" }}
+          placeholder="-----BEGIN CERTIFICATE-----"
+          value={pem}
+          onChange={(event) => setPem(event.currentTarget.value)}
+          readOnly={!allowed}
+        />
         {error !== undefined && <Failed error={error} />}
         <div className="tg-inline">
           <Button variant="default" disabled={!allowed || !pem} onClick={() => void set(pem)}>

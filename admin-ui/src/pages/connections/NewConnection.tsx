@@ -6,8 +6,8 @@ import { answer, api, ProblemError } from "../../api/client";
 import { useTexts } from "../../language/language";
 import { Failed } from "../../parts/Failed";
 import { words } from "../../parts/words";
-import { type Config, trimmed } from "../../schema/schema";
 import { SchemaForm } from "../../schema/SchemaForm";
+import { type Config, trimmed } from "../../schema/schema";
 import { usePlugins } from "./read";
 import { connectionWords } from "./words";
 
@@ -64,7 +64,15 @@ export function NewConnection({ merchant, onClose }: { merchant: string; onClose
             }}
             data-autofocus
           />
-          <TextInput label={t.slug} description={t.slugHint} inputWrapperOrder={["label", "input", "description", "error"]} required pattern="[a-z0-9][a-z0-9\-]*" value={slug} onChange={(event) => setSlug(event.currentTarget.value)} />
+          <TextInput
+            label={t.slug}
+            description={t.slugHint}
+            inputWrapperOrder={["label", "input", "description", "error"]}
+            required
+            pattern="[a-z0-9][a-z0-9\-]*"
+            value={slug}
+            onChange={(event) => setSlug(event.currentTarget.value)}
+          />
         </div>
         {chosen && (
           <>
@@ -78,8 +86,22 @@ export function NewConnection({ merchant, onClose }: { merchant: string; onClose
             />
             {(chosen.config_schema.properties?.auth || login) && (
               <div className="tg-form-pair">
-                <TextInput label={`${t.login}: ${t.user}`} description={t.loginHint} inputWrapperOrder={["label", "input", "description"]} autoComplete="off" value={login} onChange={(event) => setLogin(event.currentTarget.value)} />
-                <TextInput label={t.password} type="password" autoComplete="new-password" required={login !== ""} value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
+                <TextInput
+                  label={`${t.login}: ${t.user}`}
+                  description={t.loginHint}
+                  inputWrapperOrder={["label", "input", "description"]}
+                  autoComplete="off"
+                  value={login}
+                  onChange={(event) => setLogin(event.currentTarget.value)}
+                />
+                <TextInput
+                  label={t.password}
+                  type="password"
+                  autoComplete="new-password"
+                  required={login !== ""}
+                  value={password}
+                  onChange={(event) => setPassword(event.currentTarget.value)}
+                />
               </div>
             )}
           </>

@@ -6,7 +6,8 @@ export const certificateWords = texts(
     hint: "With one of these the network proves itself to this connection, where its authentication asks for mTLS.",
     none: "None yet. Issue one here and hand the file to the network, or trust one that the network has.",
     issue: "Issue a certificate",
-    issueHint: "A key and a certificate by this installation's own authority, in a PKCS12 file. The file is shown this once.",
+    issueHint:
+      "A key and a certificate by this installation's own authority, in a PKCS12 file. The file is shown this once.",
     name: "Name, for people",
     days: "Days it lasts",
     compatible: "For old importers (3DES and SHA-1)",
@@ -18,10 +19,14 @@ export const certificateWords = texts(
     leaf: "Certificate (PEM)",
     renew: "Renew",
     revoke: "Revoke",
-    revokeText: "Within a second no node lets it in. Requests with it are refused from then on; it cannot be taken back.",
+    revokeText:
+      "Within a second no node lets it in. Requests with it are refused from then on; it cannot be taken back.",
     standing: "Standing",
     ends: "Ends",
-    kinds: { issued: "issued here", leaf: "theirs", trusted: "theirs", authority: "their authority" } as Record<string, string>,
+    kinds: { issued: "issued here", leaf: "theirs", trusted: "theirs", authority: "their authority" } as Record<
+      string,
+      string
+    >,
     handshake: "Test the handshake",
     handshakeUrl: "Address of the network",
     handshakeHint: "Only the handshake is made; nothing is asked.",
@@ -38,7 +43,8 @@ export const certificateWords = texts(
     pageTitle: "Certificates",
     pageIntro: "Every certificate of this merchant, the soonest to end first.",
     pageNone: "No certificates yet",
-    pageNoneText: "Where a network proves itself by one, or wants to see one, it is issued or uploaded on the connection's page. Its end is watched.",
+    pageNoneText:
+      "Where a network proves itself by one, or wants to see one, it is issued or uploaded on the connection's page. Its end is watched.",
     toConnections: "To the connections",
     subject: "Subject",
   },
@@ -79,7 +85,8 @@ export const certificateWords = texts(
     pageTitle: "Сертификаты",
     pageIntro: "Все сертификаты мерчанта; первыми те, что скорее кончатся.",
     pageNone: "Сертификатов пока нет",
-    pageNoneText: "Где сеть доказывает себя сертификатом или хочет его видеть, его выпускают или загружают на странице подключения. За сроком следят.",
+    pageNoneText:
+      "Где сеть доказывает себя сертификатом или хочет его видеть, его выпускают или загружают на странице подключения. За сроком следят.",
     toConnections: "К подключениям",
     subject: "Кому",
   },

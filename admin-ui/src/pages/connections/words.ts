@@ -5,7 +5,8 @@ export const connectionWords = texts(
     title: "Connections",
     add: "Add a connection",
     empty: "No connections yet",
-    emptyText: "A connection is one way to one payment network: its address here, its settings, its secrets. Most merchants start with a terminal connection, so that payers can put cash in.",
+    emptyText:
+      "A connection is one way to one payment network: its address here, its settings, its secrets. Most merchants start with a terminal connection, so that payers can put cash in.",
     plugin: "Network",
     slug: "Name in addresses",
     slugHint: "Lower-case letters, digits and hyphens. It cannot be changed later.",
@@ -20,14 +21,16 @@ export const connectionWords = texts(
     removeLogin: "Take the login away",
     settings: "Settings",
     identity: "Client certificate",
-    identityHint: "What this connection shows its network. A PKCS12 file (.p12, .pfx) with its password, as the network sent it.",
+    identityHint:
+      "What this connection shows its network. A PKCS12 file (.p12, .pfx) with its password, as the network sent it.",
     identityNone: "It shows none.",
     drop: "Drop a .p12 here, or choose a file",
     p12Password: "Password of the file",
     set: "Install",
     replace: "Replace",
     removeIdentity: "Remove the certificate",
-    removeIdentityText: "The connection stops showing a certificate. A network that asks for one will refuse it from then on.",
+    removeIdentityText:
+      "The connection stops showing a certificate. A network that asks for one will refuse it from then on.",
     subject: "Subject",
     issuer: "Issuer",
     serial: "Serial",
@@ -61,7 +64,8 @@ export const connectionWords = texts(
     title: "Подключения",
     add: "Добавить подключение",
     empty: "Подключений пока нет",
-    emptyText: "Подключение — один путь к одной платёжной сети: её адрес у нас, её настройки и секреты. Большинство начинает с терминалов, чтобы плательщики могли вносить наличные.",
+    emptyText:
+      "Подключение — один путь к одной платёжной сети: её адрес у нас, её настройки и секреты. Большинство начинает с терминалов, чтобы плательщики могли вносить наличные.",
     plugin: "Сеть",
     slug: "Имя в адресах",
     slugHint: "Строчные латинские буквы, цифры и дефисы. Потом его не изменить.",
@@ -76,7 +80,8 @@ export const connectionWords = texts(
     removeLogin: "Убрать логин",
     settings: "Настройки",
     identity: "Клиентский сертификат",
-    identityHint: "То, что подключение показывает своей сети. Файл PKCS12 (.p12, .pfx) с паролем, как его прислала сеть.",
+    identityHint:
+      "То, что подключение показывает своей сети. Файл PKCS12 (.p12, .pfx) с паролем, как его прислала сеть.",
     identityNone: "Не показывает никакого.",
     drop: "Перетащите сюда .p12 или выберите файл",
     p12Password: "Пароль файла",

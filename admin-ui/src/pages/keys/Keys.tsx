@@ -25,7 +25,8 @@ const keyWords = texts(
     intro: "With these your systems call /v1: create payments, refunds and payouts, read events.",
     add: "Make a key",
     empty: "No keys yet",
-    emptyText: "Each system of yours gets a key of its own, with no more than it needs; so one can be revoked without stopping the others.",
+    emptyText:
+      "Each system of yours gets a key of its own, with no more than it needs; so one can be revoked without stopping the others.",
     prefix: "Starts with",
     scopes: "May do",
     everything: "everything",
@@ -43,7 +44,8 @@ const keyWords = texts(
     intro: "С ними ваши системы вызывают /v1: создают платежи, возвраты и выплаты, читают события.",
     add: "Создать ключ",
     empty: "Ключей пока нет",
-    emptyText: "У каждой системы свой ключ, и не больше прав, чем ей нужно: тогда один можно отозвать, не останавливая другие.",
+    emptyText:
+      "У каждой системы свой ключ, и не больше прав, чем ей нужно: тогда один можно отозвать, не останавливая другие.",
     prefix: "Начало",
     scopes: "Можно",
     everything: "всё",
@@ -59,7 +61,22 @@ const keyWords = texts(
 );
 
 type ApiKey = Schema["ApiKeyView"];
-const SCOPES = ["payments:read", "payments:write", "refunds:write", "payouts:read", "payouts:write", "tokens:read", "tokens:write", "accounts:read", "cards:read", "cards:write", "events:read", "webhooks:read", "webhooks:write", "connections:read"];
+const SCOPES = [
+  "payments:read",
+  "payments:write",
+  "refunds:write",
+  "payouts:read",
+  "payouts:write",
+  "tokens:read",
+  "tokens:write",
+  "accounts:read",
+  "cards:read",
+  "cards:write",
+  "events:read",
+  "webhooks:read",
+  "webhooks:write",
+  "connections:read",
+];
 
 export function Keys() {
   const t = useTexts(keyWords);
@@ -82,9 +99,18 @@ export function Keys() {
     { key: "name", title: w.name, cell: (key) => <span className="tg-strong">{key.name}</span> },
     { key: "status", title: w.status, cell: (key) => <Status of={stateOf(key)} /> },
     { key: "prefix", title: t.prefix, wideOnly: true, cell: (key) => <span className="mono">{key.prefix}</span> },
-    { key: "scopes", title: t.scopes, cell: (key) => (key.scopes.includes("*") ? t.everything : <span className="mono">{key.scopes.join(", ")}</span>) },
+    {
+      key: "scopes",
+      title: t.scopes,
+      cell: (key) => (key.scopes.includes("*") ? t.everything : <span className="mono">{key.scopes.join(", ")}</span>),
+    },
     { key: "used", title: t.used, cell: (key) => (key.used_at ? <Moment at={key.used_at} as="ago" /> : t.unused) },
-    { key: "expires", title: t.expires, wideOnly: true, cell: (key) => (key.expires_at ? <Moment at={key.expires_at} as="day" /> : w.never) },
+    {
+      key: "expires",
+      title: t.expires,
+      wideOnly: true,
+      cell: (key) => (key.expires_at ? <Moment at={key.expires_at} as="day" /> : w.never),
+    },
     {
       key: "revoke",
       title: w.actions,
@@ -103,9 +129,26 @@ export function Keys() {
   );
   return (
     <Page title={t.title} intro={t.intro} action={add}>
-      <Rows label={t.title} columns={columns} list={wholeList(keys)} id={({ id }) => id} empty={<Empty title={t.empty} action={add}>{t.emptyText}</Empty>} />
+      <Rows
+        label={t.title}
+        columns={columns}
+        list={wholeList(keys)}
+        id={({ id }) => id}
+        empty={
+          <Empty title={t.empty} action={add}>
+            {t.emptyText}
+          </Empty>
+        }
+      />
       {adding && <NewKey merchant={merchant} onClose={setAdding.close} />}
-      <Confirm opened={revoking !== undefined} onClose={() => setRevoking(undefined)} title={`${t.revoke}: ${revoking?.name ?? ""}`} typed={revoking?.name ?? ""} action={t.revoke} run={revoke}>
+      <Confirm
+        opened={revoking !== undefined}
+        onClose={() => setRevoking(undefined)}
+        title={`${t.revoke}: ${revoking?.name ?? ""}`}
+        typed={revoking?.name ?? ""}
+        action={t.revoke}
+        run={revoke}
+      >
         <p>{t.revokeText}</p>
       </Confirm>
     </Page>
@@ -136,7 +179,9 @@ function NewKey({ merchant, onClose }: { merchant: string; onClose: () => void }
     try {
       const at = localToUtc(expires);
       const body = { name, scopes: all ? ["*"] : scopes, ...(at ? { expires_at: at } : {}) };
-      setMade(await answer(api.POST("/admin/v1/merchants/{merchant}/api_keys", { params: { path: { merchant } }, body })));
+      setMade(
+        await answer(api.POST("/admin/v1/merchants/{merchant}/api_keys", { params: { path: { merchant } }, body })),
+      );
       void queries.invalidateQueries({ queryKey: ["api-keys", merchant] });
     } catch (failure) {
       setError(failure);
@@ -155,7 +200,13 @@ function NewKey({ merchant, onClose }: { merchant: string; onClose: () => void }
         </div>
       ) : (
         <form onSubmit={submit} className="tg-stack">
-          <TextInput label={w.name} required value={name} onChange={(event) => setName(event.currentTarget.value)} data-autofocus />
+          <TextInput
+            label={w.name}
+            required
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+            data-autofocus
+          />
           <fieldset className="tg-fieldset">
             <legend>{t.scopes}</legend>
             <Checkbox label={t.everything} checked={all} onChange={(event) => setAll(event.currentTarget.checked)} />
@@ -166,12 +217,20 @@ function NewKey({ merchant, onClose }: { merchant: string; onClose: () => void }
                   label={<span className="mono">{scope}</span>}
                   disabled={all}
                   checked={all || scopes.includes(scope)}
-                  onChange={() => setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope])}
+                  onChange={() =>
+                    setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope])
+                  }
                 />
               ))}
             </div>
           </fieldset>
-          <TextInput type="datetime-local" label={t.expires} description={t.expiresHint} value={expires} onChange={(event) => setExpires(event.currentTarget.value)} />
+          <TextInput
+            type="datetime-local"
+            label={t.expires}
+            description={t.expiresHint}
+            value={expires}
+            onChange={(event) => setExpires(event.currentTarget.value)}
+          />
           {error !== undefined && <Failed error={error} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>

@@ -56,7 +56,9 @@ export function List() {
   };
   const remove = async (key: string) => {
     try {
-      await answer(api.DELETE("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", { params: { path: { ...path, key } } }));
+      await answer(
+        api.DELETE("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", { params: { path: { ...path, key } } }),
+      );
       changed();
     } catch (failure) {
       sayFailed(failure);
@@ -72,13 +74,23 @@ export function List() {
   };
   const columns: Column<Entry>[] = [
     { key: "key", title: t.key, cell: (entry) => <span className="mono">{entry.key}</span> },
-    { key: "value", title: t.value, cell: (entry) => <span className="mono tg-url">{entry.value === null ? "" : JSON.stringify(entry.value)}</span> },
+    {
+      key: "value",
+      title: t.value,
+      cell: (entry) => <span className="mono tg-url">{entry.value === null ? "" : JSON.stringify(entry.value)}</span>,
+    },
     {
       key: "remove",
       title: w.actions,
       align: "right",
       cell: (entry) => (
-        <Button size="compact-xs" variant="subtle" color="gray" disabled={!allowed} onClick={() => void remove(entry.key)}>
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          color="gray"
+          disabled={!allowed}
+          onClick={() => void remove(entry.key)}
+        >
           {w.remove}
         </Button>
       ),
@@ -99,7 +111,12 @@ export function List() {
           <Button variant="default" leftSection={<IconDownload size={16} />} onClick={() => void download()}>
             {t.export}
           </Button>
-          <Button variant="default" leftSection={<IconUpload size={16} />} onClick={setUploading.open} disabled={!allowed}>
+          <Button
+            variant="default"
+            leftSection={<IconUpload size={16} />}
+            onClick={setUploading.open}
+            disabled={!allowed}
+          >
             {t.upload}
           </Button>
           <Button leftSection={<IconPlus size={16} />} onClick={setAdding.open} disabled={!allowed}>
@@ -107,9 +124,24 @@ export function List() {
           </Button>
         </>
       }
-      filters={<TextInput leftSection={<IconSearch size={15} />} aria-label={t.find} placeholder={t.find} w={280} value={text} onChange={(event) => setText(event.currentTarget.value)} />}
+      filters={
+        <TextInput
+          leftSection={<IconSearch size={15} />}
+          aria-label={t.find}
+          placeholder={t.find}
+          w={280}
+          value={text}
+          onChange={(event) => setText(event.currentTarget.value)}
+        />
+      }
     >
-      <Rows label={t.entries} columns={columns} list={entries} id={({ key }) => key} empty={<Empty title={t.noEntries}>{t.noEntriesText}</Empty>} />
+      <Rows
+        label={t.entries}
+        columns={columns}
+        list={entries}
+        id={({ key }) => key}
+        empty={<Empty title={t.noEntries}>{t.noEntriesText}</Empty>}
+      />
       <div className="tg-section">
         {info.data ? (
           <Facts
@@ -175,7 +207,12 @@ function AddKey({ merchant, list, onClose, onDone }: PartProps & { onDone: () =>
     }
     try {
       const path = { merchant, list, key };
-      await answer(api.PUT("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", { params: { path }, body: { value: read as never } }));
+      await answer(
+        api.PUT("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", {
+          params: { path },
+          body: { value: read as never },
+        }),
+      );
       onDone();
       onClose();
     } catch (failure) {
@@ -185,8 +222,23 @@ function AddKey({ merchant, list, onClose, onDone }: PartProps & { onDone: () =>
   return (
     <Modal opened onClose={onClose} title={t.addKey} closeButtonProps={{ "aria-label": w.close }}>
       <form onSubmit={submit} className="tg-stack">
-        <TextInput label={t.key} required classNames={{ input: "mono" }} value={key} onChange={(event) => setKey(event.currentTarget.value)} data-autofocus />
-        <Textarea label={t.value} description={t.valueHint} autosize classNames={{ input: "mono" }} value={value} error={wrong && "JSON"} onChange={(event) => setValue(event.currentTarget.value)} />
+        <TextInput
+          label={t.key}
+          required
+          classNames={{ input: "mono" }}
+          value={key}
+          onChange={(event) => setKey(event.currentTarget.value)}
+          data-autofocus
+        />
+        <Textarea
+          label={t.value}
+          description={t.valueHint}
+          autosize
+          classNames={{ input: "mono" }}
+          value={value}
+          error={wrong && "JSON"}
+          onChange={(event) => setValue(event.currentTarget.value)}
+        />
         {error !== undefined && <Failed error={error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
@@ -246,7 +298,12 @@ function Imports({ merchant, list, onDone }: { merchant: string; list: string; o
   const t = useTexts(listWords);
   const imports = useQuery({
     queryKey: ["imports", merchant, list],
-    queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/lists/{list}/imports", { params: { path: { merchant, list }, query: { limit: 5 } } })),
+    queryFn: () =>
+      answer(
+        api.GET("/admin/v1/merchants/{merchant}/lists/{list}/imports", {
+          params: { path: { merchant, list }, query: { limit: 5 } },
+        }),
+      ),
     refetchInterval: (query) => (query.state.data?.data.some(({ status }) => status === "active") ? WATCH_MS : false),
   });
   const done = imports.data?.data[0]?.status === "done" ? imports.data.data[0].id : undefined;
@@ -280,7 +337,10 @@ function ImportLine({ of }: { of: Import }) {
         <span className="tg-quiet">
           {of.status === "done" && t.importDone(of.rows_stored)}
           {of.status === "failed" && t.importFailed}
-          {of.status === "active" && (read < 100 ? t.progressRead(`${formatBytes(of.bytes_read, language)} / ${formatBytes(of.bytes_total, language)}`) : t.progressStored(of.rows_stored))}
+          {of.status === "active" &&
+            (read < 100
+              ? t.progressRead(`${formatBytes(of.bytes_read, language)} / ${formatBytes(of.bytes_total, language)}`)
+              : t.progressStored(of.rows_stored))}
           {of.rows_repeated > 0 && ` · ${t.importRepeated(of.rows_repeated)}`}
         </span>
         <span className="tg-quiet">

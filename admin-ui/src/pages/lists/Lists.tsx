@@ -48,9 +48,22 @@ export function Lists() {
   return (
     <Page title={t.title} intro={t.intro} action={add}>
       <div className="tg-stack">
-        <Rows label={t.title} columns={columns} list={wholeList(lists)} id={({ name }) => name} to={({ name }) => `/m/${merchant}/lists/${name}`} empty={<Empty title={t.empty} action={add}>{t.emptyText}</Empty>} />
+        <Rows
+          label={t.title}
+          columns={columns}
+          list={wholeList(lists)}
+          id={({ name }) => name}
+          to={({ name }) => `/m/${merchant}/lists/${name}`}
+          empty={
+            <Empty title={t.empty} action={add}>
+              {t.emptyText}
+            </Empty>
+          }
+        />
         {quota.data && used !== undefined && used > 0 && (
-          <p className="tg-quiet tg-small">{t.quotaOf(formatCount(used, language), formatCount(quota.data.entries_max, language))}</p>
+          <p className="tg-quiet tg-small">
+            {t.quotaOf(formatCount(used, language), formatCount(quota.data.entries_max, language))}
+          </p>
         )}
       </div>
       {adding && <NewList merchant={merchant} onClose={setAdding.close} />}
@@ -79,7 +92,14 @@ function NewList({ merchant, onClose }: { merchant: string; onClose: () => void 
   return (
     <Modal opened onClose={onClose} title={t.add} closeButtonProps={{ "aria-label": w.close }}>
       <form onSubmit={submit} className="tg-stack">
-        <TextInput label={t.name} description={t.nameHint} required value={list} onChange={(event) => setList(event.currentTarget.value)} data-autofocus />
+        <TextInput
+          label={t.name}
+          description={t.nameHint}
+          required
+          value={list}
+          onChange={(event) => setList(event.currentTarget.value)}
+          data-autofocus
+        />
         {error !== undefined && <Failed error={error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>

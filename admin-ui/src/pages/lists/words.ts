@@ -6,7 +6,8 @@ export const listWords = texts(
     intro: "Named sets of keys that rules ask: contracts, blocked phones, goods. Up to millions of rows.",
     add: "Make a list",
     empty: "No lists yet",
-    emptyText: "A rule asks a list by its name: ctx.list(\"contracts\"):has(request.account). Make one and upload a CSV file, or add keys one by one.",
+    emptyText:
+      'A rule asks a list by its name: ctx.list("contracts"):has(request.account). Make one and upload a CSV file, or add keys one by one.',
     name: "Name",
     nameHint: "As rules write it: lower-case letters, digits and hyphens.",
     keys: (n: string) => n,
@@ -17,10 +18,11 @@ export const listWords = texts(
     find: "A key, or how it begins",
     key: "Key",
     value: "Value",
-    valueHint: "JSON, such as {\"tariff\": \"gold\"}; empty for none.",
+    valueHint: 'JSON, such as {"tariff": "gold"}; empty for none.',
     addKey: "Add a key",
     upload: "Replace by a file",
-    uploadHint: "CSV (key, or a header with names) or JSON lines. The list is replaced as a whole when every line was read; until then the old one serves.",
+    uploadHint:
+      "CSV (key, or a header with names) or JSON lines. The list is replaced as a whole when every line was read; until then the old one serves.",
     drop: "Drop a CSV or JSONL file here, or choose one",
     export: "Download",
     progressRead: (part: string) => `Reading: ${part}`,
@@ -38,10 +40,12 @@ export const listWords = texts(
   },
   {
     title: "Списки",
-    intro: "Именованные наборы ключей, о которых спрашивают правила: договоры, заблокированные телефоны, товары. До миллионов строк.",
+    intro:
+      "Именованные наборы ключей, о которых спрашивают правила: договоры, заблокированные телефоны, товары. До миллионов строк.",
     add: "Создать список",
     empty: "Списков пока нет",
-    emptyText: "Правило спрашивает список по имени: ctx.list(\"contracts\"):has(request.account). Создайте его и загрузите CSV или добавляйте ключи по одному.",
+    emptyText:
+      'Правило спрашивает список по имени: ctx.list("contracts"):has(request.account). Создайте его и загрузите CSV или добавляйте ключи по одному.',
     name: "Имя",
     nameHint: "Как его пишут правила: строчные латинские буквы, цифры и дефисы.",
     keys: (n: string) => n,
@@ -52,10 +56,11 @@ export const listWords = texts(
     find: "Ключ или его начало",
     key: "Ключ",
     value: "Значение",
-    valueHint: "JSON, например {\"tariff\": \"gold\"}; пусто — без значения.",
+    valueHint: 'JSON, например {"tariff": "gold"}; пусто — без значения.',
     addKey: "Добавить ключ",
     upload: "Заменить файлом",
-    uploadHint: "CSV (ключ или заголовок с именами) или строки JSON. Список заменяется целиком, когда прочитаны все строки; до этого служит старый.",
+    uploadHint:
+      "CSV (ключ или заголовок с именами) или строки JSON. Список заменяется целиком, когда прочитаны все строки; до этого служит старый.",
     drop: "Перетащите сюда CSV или JSONL или выберите файл",
     export: "Скачать",
     progressRead: (part: string) => `Чтение: ${part}`,

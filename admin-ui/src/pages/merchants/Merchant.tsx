@@ -31,7 +31,10 @@ export function Merchant() {
   const [asked, setAsked] = useState<"suspend" | "remove">();
   const path = { merchant: slug };
   const patch = async (body: Schema["MerchantPatchBody"]) => {
-    queries.setQueryData(["merchant", slug], await answer(api.PATCH("/admin/v1/merchants/{merchant}", { params: { path }, body })));
+    queries.setQueryData(
+      ["merchant", slug],
+      await answer(api.PATCH("/admin/v1/merchants/{merchant}", { params: { path }, body })),
+    );
     void queries.invalidateQueries({ queryKey: ["merchants"] });
     say(w.saved);
   };
@@ -74,7 +77,11 @@ export function Merchant() {
       {(allowed || mayRemove) && (
         <Section title={t.danger}>
           <div className="tg-inline">
-            <Button variant="default" disabled={!allowed} onClick={() => (active ? setAsked("suspend") : void patch({ status: "active" }).catch(sayFailed))}>
+            <Button
+              variant="default"
+              disabled={!allowed}
+              onClick={() => (active ? setAsked("suspend") : void patch({ status: "active" }).catch(sayFailed))}
+            >
               {active ? t.suspend : t.resume}
             </Button>
             <Button variant="outline" color="red" disabled={!mayRemove} onClick={() => setAsked("remove")}>
@@ -83,7 +90,14 @@ export function Merchant() {
           </div>
         </Section>
       )}
-      <Confirm opened={asked === "suspend"} onClose={() => setAsked(undefined)} title={t.suspend} typed={slug} action={t.suspend} run={() => patch({ status: "suspended" })}>
+      <Confirm
+        opened={asked === "suspend"}
+        onClose={() => setAsked(undefined)}
+        title={t.suspend}
+        typed={slug}
+        action={t.suspend}
+        run={() => patch({ status: "suspended" })}
+      >
         <p>{t.suspendText}</p>
       </Confirm>
       <Confirm
@@ -127,7 +141,11 @@ function Checklist({ merchant }: { merchant: string }) {
       <ul className="tg-checklist">
         {steps.map((step) => (
           <li key={step.key} data-done={step.done || undefined}>
-            {step.done ? <IconCheck size={18} className="tg-green" aria-hidden="true" /> : <IconCircleDashed size={18} className="tg-quiet" aria-hidden="true" />}
+            {step.done ? (
+              <IconCheck size={18} className="tg-green" aria-hidden="true" />
+            ) : (
+              <IconCircleDashed size={18} className="tg-quiet" aria-hidden="true" />
+            )}
             <div>
               <div className="tg-strong">
                 {t.steps[step.key]}{" "}
@@ -160,7 +178,13 @@ function Rename({ name, allowed, save }: { name: string; allowed: boolean; save:
         void save(text).catch(sayFailed);
       }}
     >
-      <TextInput label={t.name} required value={text} onChange={(event) => setText(event.currentTarget.value)} readOnly={!allowed} />
+      <TextInput
+        label={t.name}
+        required
+        value={text}
+        onChange={(event) => setText(event.currentTarget.value)}
+        readOnly={!allowed}
+      />
       <Button type="submit" variant="default" disabled={!allowed || text === name || !text}>
         {t.rename}
       </Button>

@@ -32,7 +32,12 @@ export function Merchants() {
     { key: "name", title: t.name, cell: ({ slug, name }) => <Link to={`/m/${slug}/overview`}>{name}</Link> },
     { key: "slug", title: t.slug, cell: ({ slug }) => <span className="mono">{slug}</span> },
     { key: "status", title: w.status, cell: ({ status }) => <Status of={status} /> },
-    { key: "rules", title: t.rules, cell: ({ published_rules }) => (published_rules ? `r${published_rules}` : <span className="tg-quiet">{t.noRules}</span>) },
+    {
+      key: "rules",
+      title: t.rules,
+      cell: ({ published_rules }) =>
+        published_rules ? `r${published_rules}` : <span className="tg-quiet">{t.noRules}</span>,
+    },
     { key: "created", title: w.created, wideOnly: true, cell: ({ created_at }) => <Moment at={created_at} as="day" /> },
   ];
   const add = (
@@ -42,7 +47,18 @@ export function Merchants() {
   );
   return (
     <Page title={t.title} action={add}>
-      <Rows label={t.title} columns={columns} list={list} id={({ id }) => id} to={({ slug }) => `/m/${slug}/overview`} empty={<Empty title={t.empty} action={add}>{t.emptyText}</Empty>} />
+      <Rows
+        label={t.title}
+        columns={columns}
+        list={list}
+        id={({ id }) => id}
+        to={({ slug }) => `/m/${slug}/overview`}
+        empty={
+          <Empty title={t.empty} action={add}>
+            {t.emptyText}
+          </Empty>
+        }
+      />
       {adding && <NewMerchant onClose={setAdding.close} />}
     </Page>
   );
@@ -72,8 +88,21 @@ function NewMerchant({ onClose }: { onClose: () => void }) {
   return (
     <Modal opened onClose={onClose} title={t.add} closeButtonProps={{ "aria-label": w.close }}>
       <form onSubmit={submit} className="tg-stack">
-        <TextInput label={t.name} required value={name} onChange={(event) => setName(event.currentTarget.value)} data-autofocus />
-        <TextInput label={t.slug} description={t.slugHint} required classNames={{ input: "mono" }} value={shown} onChange={(event) => setSlug(event.currentTarget.value)} />
+        <TextInput
+          label={t.name}
+          required
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+          data-autofocus
+        />
+        <TextInput
+          label={t.slug}
+          description={t.slugHint}
+          required
+          classNames={{ input: "mono" }}
+          value={shown}
+          onChange={(event) => setSlug(event.currentTarget.value)}
+        />
         {error !== undefined && <Failed error={error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>

@@ -65,7 +65,9 @@ export function useChecklist(merchant: string): Step[] | undefined {
         orNothing(answer(api.GET("/admin/v1/merchants/{merchant}/rules", { params: { path } }))),
         readPayments(merchant, { status: "succeeded" }, undefined, 1),
         answer(api.GET("/admin/v1/merchants/{merchant}/deliveries", { params: { path, query } })),
-        may(me, "people:read", merchant) ? ask<{ data: unknown[] }>("GET", `/admin/v1/merchants/${merchant}/people`).catch(() => undefined) : undefined,
+        may(me, "people:read", merchant)
+          ? ask<{ data: unknown[] }>("GET", `/admin/v1/merchants/${merchant}/people`).catch(() => undefined)
+          : undefined,
       ]);
       return {
         published: rules !== null,

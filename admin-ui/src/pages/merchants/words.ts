@@ -5,7 +5,8 @@ export const merchantWords = texts(
     title: "Merchants",
     add: "New merchant",
     empty: "No merchants yet",
-    emptyText: "A merchant is a tenant: its own connections, rules, keys and people. Making one takes a name; its page then shows what is missing until it can go live.",
+    emptyText:
+      "A merchant is a tenant: its own connections, rules, keys and people. Making one takes a name; its page then shows what is missing until it can go live.",
     name: "Name",
     slug: "Name in addresses",
     slugHint: "Lower-case letters, digits and hyphens. Networks and systems see it.",
@@ -41,17 +42,20 @@ export const merchantWords = texts(
     settings: "Merchant",
     rename: "Rename",
     suspend: "Suspend",
-    suspendText: "It takes no new payments: networks are answered that the provider is not available. What was paid stays answered; what is on its way is settled. It can be resumed at any time.",
+    suspendText:
+      "It takes no new payments: networks are answered that the provider is not available. What was paid stays answered; what is on its way is settled. It can be resumed at any time.",
     resume: "Resume",
     remove: "Delete the merchant",
-    removeText: "Its addresses stop answering and its name is free again. Its payments stay in the ledger. This cannot be undone.",
+    removeText:
+      "Its addresses stop answering and its name is free again. Its payments stay in the ledger. This cannot be undone.",
     danger: "Apart from that",
   },
   {
     title: "Мерчанты",
     add: "Новый мерчант",
     empty: "Мерчантов пока нет",
-    emptyText: "У каждого мерчанта свои подключения, правила, ключи и люди. Чтобы завести его, хватит названия; дальше его страница показывает, чего не хватает до запуска.",
+    emptyText:
+      "У каждого мерчанта свои подключения, правила, ключи и люди. Чтобы завести его, хватит названия; дальше его страница показывает, чего не хватает до запуска.",
     name: "Название",
     slug: "Имя в адресах",
     slugHint: "Строчные латинские буквы, цифры и дефисы. Его видят сети и системы.",
@@ -87,7 +91,8 @@ export const merchantWords = texts(
     settings: "Мерчант",
     rename: "Переименовать",
     suspend: "Приостановить",
-    suspendText: "Новых платежей не будет: сетям отвечают, что провайдер недоступен. Оплаченное останется отвеченным, начатое будет доведено. Возобновить можно в любой момент.",
+    suspendText:
+      "Новых платежей не будет: сетям отвечают, что провайдер недоступен. Оплаченное останется отвеченным, начатое будет доведено. Возобновить можно в любой момент.",
     resume: "Возобновить",
     remove: "Удалить мерчанта",
     removeText: "Его адреса перестанут отвечать, имя освободится. Платежи останутся в книге. Отменить это нельзя.",

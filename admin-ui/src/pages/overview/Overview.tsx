@@ -60,12 +60,20 @@ export function MerchantOverview() {
   const t = useTexts(overviewWords);
   const merchant = useMerchantSlug();
   const name = useMerchant().data?.name;
-  const sample = useQuery({ queryKey: ["sample", merchant], queryFn: () => readSample(merchant), refetchInterval: WATCH_MS });
+  const sample = useQuery({
+    queryKey: ["sample", merchant],
+    queryFn: () => readSample(merchant),
+    refetchInterval: WATCH_MS,
+  });
   return (
     <Page title={t.title} name={`${t.title} ${name ?? merchant}`}>
       <GoingLive merchant={merchant} />
       <Needs merchant={merchant} />
-      {sample.error ? <Failed error={sample.error} retry={() => void sample.refetch()} /> : <Numbers merchant={merchant} sample={sample.data} />}
+      {sample.error ? (
+        <Failed error={sample.error} retry={() => void sample.refetch()} />
+      ) : (
+        <Numbers merchant={merchant} sample={sample.data} />
+      )}
       <Connections merchant={merchant} sample={sample.data} />
       <Latest merchant={merchant} payments={sample.data?.payments} />
     </Page>
@@ -105,7 +113,10 @@ function Needs({ merchant }: { merchant: string }) {
         {needs.map((need) => (
           <li key={need.key}>
             <Link to={need.to} className="tg-need">
-              <Mark tone={need.tone} shape={need.tone === "red" ? "cross" : need.tone === "violet" ? "diamond" : "triangle"} />
+              <Mark
+                tone={need.tone}
+                shape={need.tone === "red" ? "cross" : need.tone === "violet" ? "diamond" : "triangle"}
+              />
               <span>
                 <span className="tg-strong">{need.title}</span> {need.at && <Moment at={need.at} as="ago" />}
                 {need.text && <span className="tg-quiet tg-need-text">{need.text}</span>}
@@ -123,7 +134,12 @@ function Numbers({ merchant, sample }: { merchant: string; sample: Sample | unde
   const t = useTexts(overviewWords);
   const language = useLanguage();
   const times = useAnswerTimes(merchant);
-  const buckets = useMemo(() => sample && bucketsOf(sample.payments, sample.from, sample.until, Math.max(1, (sample.until - sample.from) / BUCKETS)), [sample]);
+  const buckets = useMemo(
+    () =>
+      sample &&
+      bucketsOf(sample.payments, sample.from, sample.until, Math.max(1, (sample.until - sample.from) / BUCKETS)),
+    [sample],
+  );
   if (!sample || !buckets) {
     return (
       <div className="tg-numbers">
@@ -134,14 +150,47 @@ function Numbers({ merchant, sample }: { merchant: string; sample: Sample | unde
     );
   }
   const figures = figuresOf(sample.payments);
-  const span = sample.cut ? t.newest(formatCount(sample.payments.length, language), formatMoment(new Date(sample.from).toISOString(), language)) : t.last;
+  const span = sample.cut
+    ? t.newest(
+        formatCount(sample.payments.length, language),
+        formatMoment(new Date(sample.from).toISOString(), language),
+      )
+    : t.last;
   return (
     <>
       <div className="tg-numbers">
-        <Figure name={t.payments} value={sample.cut ? t.moreThan(formatCount(figures.count, language)) : formatCount(figures.count, language)} note={span} />
-        <Figure name={t.success} value={figures.rate === undefined ? "—" : `${(figures.rate * 100).toLocaleString(language, { maximumFractionDigits: 1 })} %`} note={t.paymentsOf(figures.succeeded)} />
-        <Figure name={t.amount} value={figures.sums.length === 0 ? "—" : figures.sums.slice(0, 2).map((sum) => <div key={sum.currency}><Money value={sum} /></div>)} note={t.rate} />
-        <Figure name={t.answerTime} value={times ? `${formatMicros(times.p50, language)} · ${formatMicros(times.p99, language)}` : "—"} note={t.p50p99} />
+        <Figure
+          name={t.payments}
+          value={sample.cut ? t.moreThan(formatCount(figures.count, language)) : formatCount(figures.count, language)}
+          note={span}
+        />
+        <Figure
+          name={t.success}
+          value={
+            figures.rate === undefined
+              ? "—"
+              : `${(figures.rate * 100).toLocaleString(language, { maximumFractionDigits: 1 })} %`
+          }
+          note={t.paymentsOf(figures.succeeded)}
+        />
+        <Figure
+          name={t.amount}
+          value={
+            figures.sums.length === 0
+              ? "—"
+              : figures.sums.slice(0, 2).map((sum) => (
+                  <div key={sum.currency}>
+                    <Money value={sum} />
+                  </div>
+                ))
+          }
+          note={t.rate}
+        />
+        <Figure
+          name={t.answerTime}
+          value={times ? `${formatMicros(times.p50, language)} · ${formatMicros(times.p99, language)}` : "—"}
+          note={t.p50p99}
+        />
       </div>
       {sample.payments.length > 0 && (
         <Section title={t.series}>
@@ -158,11 +207,15 @@ function Numbers({ merchant, sample }: { merchant: string; sample: Sample | unde
 function useAnswerTimes(merchant: string): { p50: number; p99: number } | undefined {
   const exchanges = useQuery({
     queryKey: ["answer-times", merchant],
-    queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/exchanges", { params: { path: { merchant }, query: { limit: PAGE } } })),
+    queryFn: () =>
+      answer(
+        api.GET("/admin/v1/merchants/{merchant}/exchanges", { params: { path: { merchant }, query: { limit: PAGE } } }),
+      ),
     refetchInterval: WATCH_MS,
     enabled: useMay("exchanges:read", merchant),
   });
-  const durations = exchanges.data?.data.filter(({ direction }) => direction === "in").map(({ duration_us }) => duration_us) ?? [];
+  const durations =
+    exchanges.data?.data.filter(({ direction }) => direction === "in").map(({ duration_us }) => duration_us) ?? [];
   const p50 = quantile(durations, 0.5);
   const p99 = quantile(durations, 0.99);
   return p50 === undefined || p99 === undefined ? undefined : { p50, p99 };
@@ -189,7 +242,11 @@ function Connections({ merchant, sample }: { merchant: string; sample: Sample | 
           const mine = sample?.payments.filter(({ connection_id }) => connection_id === connection.id) ?? [];
           const figures = figuresOf(mine);
           return (
-            <Link key={connection.id} to={`/m/${merchant}/connections/${connection.slug}`} className="tg-card tg-connection">
+            <Link
+              key={connection.id}
+              to={`/m/${merchant}/connections/${connection.slug}`}
+              className="tg-card tg-connection"
+            >
               <span className="tg-inline tg-spread">
                 <span className="tg-strong">{connection.slug}</span>
                 <Status of={connection.status} />
@@ -217,10 +274,21 @@ function Spark({ payments, from, until }: { payments: PaymentObject[]; from: num
   return (
     <svg className="tg-spark" viewBox={`0 0 ${SPARK_BUCKETS * 4} 28`} preserveAspectRatio="none" aria-hidden="true">
       {totals.map((total, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a column is its moment
         <g key={at}>
-          <rect x={at * 4} width={3} y={28 - (28 * total) / most} height={(28 * total) / most} fill="var(--tg-accent)" />
-          <rect x={at * 4} width={3} y={28 - (28 * (counts.declined[at] ?? 0)) / most} height={(28 * (counts.declined[at] ?? 0)) / most} fill="var(--tg-red)" />
+          <rect
+            x={at * 4}
+            width={3}
+            y={28 - (28 * total) / most}
+            height={(28 * total) / most}
+            fill="var(--tg-accent)"
+          />
+          <rect
+            x={at * 4}
+            width={3}
+            y={28 - (28 * (counts.declined[at] ?? 0)) / most}
+            height={(28 * (counts.declined[at] ?? 0)) / most}
+            fill="var(--tg-red)"
+          />
         </g>
       ))}
     </svg>

@@ -12,7 +12,13 @@ interface Props {
   label: string;
 }
 
-const COLOURS: Record<Group, string> = { succeeded: "--tg-green", processing: "--tg-blue", declined: "--tg-red", in_doubt: "--tg-violet", refunded: "--tg-grey" };
+const COLOURS: Record<Group, string> = {
+  succeeded: "--tg-green",
+  processing: "--tg-blue",
+  declined: "--tg-red",
+  in_doubt: "--tg-violet",
+  refunded: "--tg-grey",
+};
 const HEIGHT = 220;
 
 /** Stacked columns, the first group at the bottom. */
@@ -29,7 +35,12 @@ export function Series({ at, counts, label }: Props) {
     const colour = (name: string) => style.getPropertyValue(name).trim();
     const shown = GROUPS.filter((group) => counts[group].some((count) => count > 0));
     const stacked = stack(shown.map((group) => counts[group]));
-    const axis = { stroke: colour("--tg-quiet"), grid: { stroke: colour("--tg-line"), width: 1 }, ticks: { show: false }, font: "12px 'Source Sans 3', sans-serif" };
+    const axis = {
+      stroke: colour("--tg-quiet"),
+      grid: { stroke: colour("--tg-line"), width: 1 },
+      ticks: { show: false },
+      font: "12px 'Source Sans 3', sans-serif",
+    };
     const columns = uPlot.paths.bars?.({ size: [0.8, 40], align: 1 });
     const plot = new uPlot(
       {
@@ -37,13 +48,35 @@ export function Series({ at, counts, label }: Props) {
         height: HEIGHT,
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { range: (_, first, last) => [first, last + (at.length > 1 ? (at[1] ?? 0) - (at[0] ?? 0) : 1)] }, y: { range: (_, __, most) => [0, Math.max(most, 4)] } },
+        scales: {
+          x: { range: (_, first, last) => [first, last + (at.length > 1 ? (at[1] ?? 0) - (at[0] ?? 0) : 1)] },
+          y: { range: (_, __, most) => [0, Math.max(most, 4)] },
+        },
         axes: [
-          { ...axis, values: (_, splits) => splits.map((split) => new Date(split * 1000).toLocaleTimeString(language === "ru" ? "ru-RU" : "en-GB", { hour: "2-digit", minute: "2-digit" })) },
+          {
+            ...axis,
+            values: (_, splits) =>
+              splits.map((split) =>
+                new Date(split * 1000).toLocaleTimeString(language === "ru" ? "ru-RU" : "en-GB", {
+                  hour: "2-digit",
+                  minute: "2-digit",
+                }),
+              ),
+          },
           { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
         ],
         // The tallest is drawn first, the lower ones over it.
-        series: [{}, ...[...shown].reverse().map((group) => ({ label: group, fill: colour(COLOURS[group]), stroke: colour(COLOURS[group]), width: 0, ...(columns ? { paths: columns } : {}), points: { show: false } }))],
+        series: [
+          {},
+          ...[...shown].reverse().map((group) => ({
+            label: group,
+            fill: colour(COLOURS[group]),
+            stroke: colour(COLOURS[group]),
+            width: 0,
+            ...(columns ? { paths: columns } : {}),
+            points: { show: false },
+          })),
+        ],
       },
       [at, ...stacked.reverse()] as uPlot.AlignedData,
       parent,
@@ -55,10 +88,16 @@ export function Series({ at, counts, label }: Props) {
       plot.destroy();
     };
   }, [at, counts, language, colorScheme]);
-  const totals = GROUPS.map((group) => ({ group, total: counts[group].reduce((sum, count) => sum + count, 0) })).filter(({ total }) => total > 0);
+  const totals = GROUPS.map((group) => ({ group, total: counts[group].reduce((sum, count) => sum + count, 0) })).filter(
+    ({ total }) => total > 0,
+  );
   return (
     <figure className="tg-series">
-      <div ref={place} role="img" aria-label={`${label}: ${totals.map(({ group, total }) => `${states[group]} ${total}`).join(", ")}`} />
+      <div
+        ref={place}
+        role="img"
+        aria-label={`${label}: ${totals.map(({ group, total }) => `${states[group]} ${total}`).join(", ")}`}
+      />
       <figcaption className="tg-inline tg-small">
         {totals.map(({ group, total }) => (
           <span key={group} className="tg-inline tg-legend">

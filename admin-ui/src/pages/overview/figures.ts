@@ -64,10 +64,18 @@ export function figuresOf(payments: PaymentObject[]): Figures {
 }
 
 /** Counts by moment and group, for a stacked chart: [moments in seconds, one row for each group]. */
-export function bucketsOf(payments: PaymentObject[], from: number, until: number, size: number): { at: number[]; counts: Record<Group, number[]> } {
+export function bucketsOf(
+  payments: PaymentObject[],
+  from: number,
+  until: number,
+  size: number,
+): { at: number[]; counts: Record<Group, number[]> } {
   const length = Math.max(1, Math.ceil((until - from) / size));
   const at = Array.from({ length }, (_, index) => (from + index * size) / 1000);
-  const counts = Object.fromEntries(GROUPS.map((group) => [group, new Array<number>(length).fill(0)])) as Record<Group, number[]>;
+  const counts = Object.fromEntries(GROUPS.map((group) => [group, new Array<number>(length).fill(0)])) as Record<
+    Group,
+    number[]
+  >;
   for (const payment of payments) {
     const index = Math.floor((Date.parse(payment.created_at) - from) / size);
     const row = counts[groupOf(payment.status)];

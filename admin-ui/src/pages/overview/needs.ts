@@ -34,7 +34,11 @@ export function useNeeds(merchant: string): Need[] | undefined {
       const [doubtful, waiting, rules] = await Promise.all([
         readPayments(merchant, { status: "in_doubt" }, undefined, 50),
         mayRead
-          ? answer(api.GET("/admin/v1/merchants/{merchant}/deliveries", { params: { path, query: { status: "pending", limit: 50 } } }))
+          ? answer(
+              api.GET("/admin/v1/merchants/{merchant}/deliveries", {
+                params: { path, query: { status: "pending", limit: 50 } },
+              }),
+            )
           : Promise.resolve({ data: [] }),
         orNothing(answer(api.GET("/admin/v1/merchants/{merchant}/rules", { params: { path } }))),
       ]);
@@ -46,23 +50,56 @@ export function useNeeds(merchant: string): Need[] | undefined {
   const { doubtful, failing, rules } = facts.data;
   const base = `/m/${merchant}`;
   const needs: Need[] = [];
-  if (info.data.status === "suspended") needs.push({ key: "suspended", tone: "amber", title: t.suspended, text: t.suspendedText, to: `${base}/setup` });
-  if (doubtful > 0) needs.push({ key: "doubt", tone: "violet", title: t.inDoubt(doubtful), text: t.inDoubtText, to: `${base}/payments?status=in_doubt` });
+  if (info.data.status === "suspended")
+    needs.push({ key: "suspended", tone: "amber", title: t.suspended, text: t.suspendedText, to: `${base}/setup` });
+  if (doubtful > 0)
+    needs.push({
+      key: "doubt",
+      tone: "violet",
+      title: t.inDoubt(doubtful),
+      text: t.inDoubtText,
+      to: `${base}/payments?status=in_doubt`,
+    });
   if (failing.length > 0) {
     const most = Math.max(...failing.map(({ attempts }) => attempts));
-    needs.push({ key: "webhooks", tone: "red", title: t.failing(failing.length), text: t.failingText(most), to: `${base}/webhooks?delivery=pending` });
+    needs.push({
+      key: "webhooks",
+      tone: "red",
+      title: t.failing(failing.length),
+      text: t.failingText(most),
+      to: `${base}/webhooks?delivery=pending`,
+    });
   }
   if (rules?.trouble) {
     const { count, message, last_at } = rules.trouble;
-    needs.push({ key: "trouble", tone: "red", title: t.trouble(formatCount(count, language)), text: message, at: last_at, to: `${base}/rules` });
+    needs.push({
+      key: "trouble",
+      tone: "red",
+      title: t.trouble(formatCount(count, language)),
+      text: message,
+      at: last_at,
+      to: `${base}/rules`,
+    });
   }
   if (rules?.canary?.status === "withdrawn") {
-    needs.push({ key: "canary", tone: "amber", title: t.withdrawn(rules.canary.revision), at: rules.canary.updated_at, to: `${base}/rules?tab=canary` });
+    needs.push({
+      key: "canary",
+      tone: "amber",
+      title: t.withdrawn(rules.canary.revision),
+      at: rules.canary.updated_at,
+      to: `${base}/rules?tab=canary`,
+    });
   }
   if (!rules) needs.push({ key: "rules", tone: "amber", title: t.noRules, text: t.noRulesText, to: `${base}/rules` });
   for (const { slug, identity } of connections.data.data) {
     if (identity && Date.parse(identity.not_after) - Date.now() < SOON_MS) {
-      needs.push({ key: `certificate ${slug}`, tone: "amber", title: t.certificate(slug), at: identity.not_after, to: `${base}/connections/${slug}` });
+      needs.push({
+        key: `certificate ${slug}`,
+        tone: "amber",
+        title: t.certificate(slug),
+        at: identity.not_after,
+        to: `${base}/connections/${slug}`,
+      });
     }
   }
   return needs;

@@ -21,9 +21,11 @@ export const overviewWords = texts(
     noPayments: "Nothing was paid in the last 24 hours",
     noPaymentsText: "Payments show here as they come. The terminal lab makes one at once.",
     inDoubt: (n: number) => `${some(n, "payment")} in doubt`,
-    inDoubtText: "Whether the network executed them is not known. The gateway keeps asking; after 15 minutes look yourself.",
+    inDoubtText:
+      "Whether the network executed them is not known. The gateway keeps asking; after 15 minutes look yourself.",
     failing: (n: number) => `${some(n, "webhook delivery", "webhook deliveries")} failing`,
-    failingText: (attempts: number) => `Up to ${some(attempts, "attempt")} each, and no end: they are tried until they arrive.`,
+    failingText: (attempts: number) =>
+      `Up to ${some(attempts, "attempt")} each, and no end: they are tried until they arrive.`,
     certificate: (connection: string) => `The certificate of ${connection} expires`,
     trouble: (n: string) => `The published rule failed ${n} times`,
     withdrawn: (n: number) => `The canary r${n} was withdrawn`,
@@ -60,7 +62,8 @@ export const overviewWords = texts(
     inDoubt: (n: number) => `Под вопросом: ${many(n, "платёж", "платежа", "платежей")}`,
     inDoubtText: "Неизвестно, исполнила ли их сеть. Шлюз продолжает спрашивать; через 15 минут посмотрите сами.",
     failing: (n: number) => `Не доходят: ${many(n, "доставка", "доставки", "доставок")}`,
-    failingText: (attempts: number) => `До ${many(attempts, "попытки", "попыток", "попыток")} у каждой, без конца: их повторяют, пока не дойдут.`,
+    failingText: (attempts: number) =>
+      `До ${many(attempts, "попытки", "попыток", "попыток")} у каждой, без конца: их повторяют, пока не дойдут.`,
     certificate: (connection: string) => `Истекает сертификат: ${connection}`,
     trouble: (n: string) => `Опубликованное правило сбоило: ${n}`,
     withdrawn: (n: number) => `Канарейка r${n} снята`,

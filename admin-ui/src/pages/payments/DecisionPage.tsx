@@ -13,6 +13,7 @@ export function DecisionPage() {
   const { decision } = useParams({ strict: false }) as { decision: string };
   return (
     <Page title={t.page} intro={<Id value={decision} />}>
+      <h2 className="tg-hidden">{t.title}</h2>
       <Why merchant={merchant} decision={decision} />
     </Page>
   );

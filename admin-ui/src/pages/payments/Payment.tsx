@@ -44,13 +44,21 @@ function usePayment(merchant: string, payment: string) {
   const exchanges = useQuery({
     queryKey: ["payment-exchanges", merchant, payment],
     queryFn: () =>
-      answer(api.GET("/admin/v1/merchants/{merchant}/exchanges", { params: { path: { merchant }, query: { payment_id: payment, limit: 100 } } })),
+      answer(
+        api.GET("/admin/v1/merchants/{merchant}/exchanges", {
+          params: { path: { merchant }, query: { payment_id: payment, limit: 100 } },
+        }),
+      ),
     enabled: useMay("exchanges:read", merchant),
   });
   const deliveries = useQuery({
     queryKey: ["payment-deliveries", merchant, payment],
     queryFn: () =>
-      answer(api.GET("/admin/v1/merchants/{merchant}/deliveries", { params: { path: { merchant }, query: { payment_id: payment, limit: 100 } } })),
+      answer(
+        api.GET("/admin/v1/merchants/{merchant}/deliveries", {
+          params: { path: { merchant }, query: { payment_id: payment, limit: 100 } },
+        }),
+      ),
     refetchInterval: (query) => (query.state.data?.data.some(({ status }) => status === "pending") ? WATCH_MS : false),
     enabled: useMay("webhooks:read", merchant),
   });
@@ -84,7 +92,11 @@ export function Payment() {
   const payment = detail.data.payment as unknown as PaymentObject;
   const connection = names.get(payment.connection_id) ?? payment.channel;
   return (
-    <Page title={<Heading payment={payment} />} name={`${t.figures} ${payment.network_id}`} intro={<Sentence payment={payment} connection={connection} deliveries={deliveries} />}>
+    <Page
+      title={<Heading payment={payment} />}
+      name={`${t.figures} ${payment.network_id}`}
+      intro={<Sentence payment={payment} connection={connection} deliveries={deliveries} />}
+    >
       <div className="tg-payment">
         <section aria-label={t.timeline}>
           <h2 className="tg-h2">{t.timeline}</h2>
@@ -106,7 +118,15 @@ function Heading({ payment }: { payment: PaymentObject }) {
 }
 
 /** The whole story in one sentence. */
-function Sentence({ payment, connection, deliveries }: { payment: PaymentObject; connection: string; deliveries: Schema["DeliveryView"][] }) {
+function Sentence({
+  payment,
+  connection,
+  deliveries,
+}: {
+  payment: PaymentObject;
+  connection: string;
+  deliveries: Schema["DeliveryView"][];
+}) {
   const t = useTexts(paymentWords).sentence;
   const states = useTexts(stateWords);
   const reasons = useTexts(reasonWords);
@@ -149,7 +169,14 @@ function Figures({ payment, connection }: { payment: PaymentObject; connection: 
     ...(payment.service ? ([[t.service, payment.service]] as [string, string][]) : []),
     [t.received, <Moment key="r" at={payment.received_at} />],
     ...(payment.booked_at
-      ? ([[t.booked, <span key="b"><Moment at={payment.booked_at} /> <span className="tg-quiet mono">{payment.booked_text}</span></span>]] as [string, React.ReactNode][])
+      ? ([
+          [
+            t.booked,
+            <span key="b">
+              <Moment at={payment.booked_at} /> <span className="tg-quiet mono">{payment.booked_text}</span>
+            </span>,
+          ],
+        ] as [string, React.ReactNode][])
       : []),
   ];
   const extras = Object.entries(payment.extras ?? {});
@@ -165,13 +192,21 @@ function Figures({ payment, connection }: { payment: PaymentObject; connection: 
       {extras.length > 0 && (
         <div className="tg-card">
           <h2>{t.extras}</h2>
-          <Facts of={extras.map(([name, value]) => [<span key={name} className="mono">{name}</span>, <span key={`${name}v`} className="mono">{String(value)}</span>])} />
+          <Facts
+            of={extras.map(([name, value]) => [
+              <span key={name} className="mono">
+                {name}
+              </span>,
+              <span key={`${name}v`} className="mono">
+                {String(value)}
+              </span>,
+            ])}
+          />
         </div>
       )}
       <details className="tg-card">
-        <summary className="tg-summary">
-          {t.raw} <CopyButton value={JSON.stringify(payment, null, 2)} what="JSON" />
-        </summary>
+        <summary className="tg-summary">{t.raw}</summary>
+        <CopyButton value={JSON.stringify(payment, null, 2)} what="JSON" />
         <Code text={JSON.stringify(payment, null, 2)} kind="json" label={t.raw} wrap />
       </details>
     </aside>
@@ -190,7 +225,9 @@ function Timeline({ merchant, moments }: { merchant: string; moments: Happened[]
 
 function Step({ merchant, moment }: { merchant: string; moment: Happened }) {
   // The decision is what people come for; it opens itself when it refused.
-  const [open, setOpen] = useState(moment.kind === "decision" && moment.decision.outcome !== "accept" && moment.decision.handler === "check");
+  const [open, setOpen] = useState(
+    moment.kind === "decision" && moment.decision.outcome !== "accept" && moment.decision.handler === "check",
+  );
   const { state, label, side } = useStep(moment);
   const { tone, shape } = STATES[state] ?? { tone: "grey" as const, shape: "dot" as const };
   return (
@@ -250,7 +287,11 @@ function useStep(moment: Happened): { state: string; label: React.ReactNode; sid
       return { state: "partially_captured", label: t.event, side: <span className="mono">{moment.event.type}</span> };
     case "delivery": {
       const { delivery } = moment;
-      return { state: delivery.status, label: t.delivery(delivery.attempts), side: states[delivery.status] ?? delivery.status };
+      return {
+        state: delivery.status,
+        label: t.delivery(delivery.attempts),
+        side: states[delivery.status] ?? delivery.status,
+      };
     }
   }
 }

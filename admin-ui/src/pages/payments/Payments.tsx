@@ -54,7 +54,11 @@ export function Payments() {
       action={
         <>
           <ColumnChoice columns={columns} hidden={hidden} onChange={setHidden} />
-          <CsvButton read={(cursor) => readPayments(merchant, query, cursor, 200)} name={(id) => names.get(id) ?? id} file={`payments-${merchant}.csv`} />
+          <CsvButton
+            read={(cursor) => readPayments(merchant, query, cursor, 200)}
+            name={(id) => names.get(id) ?? id}
+            file={`payments-${merchant}.csv`}
+          />
         </>
       }
       filters={<FilterBar merchant={merchant} filters={filters} set={setFilters} filtered={filtered} />}
@@ -70,7 +74,10 @@ export function Payments() {
             <Empty
               title={t.nothing}
               action={
-                <Button variant="default" onClick={() => setFilters({ search: "", status: "", connection: "", from: "", until: "" })}>
+                <Button
+                  variant="default"
+                  onClick={() => setFilters({ search: "", status: "", connection: "", from: "", until: "" })}
+                >
                   {w.clearFilters}
                 </Button>
               }
@@ -119,10 +126,23 @@ function useColumns(merchant: string, names: Map<string, string>): Column<Paymen
       key: "reason",
       title: w.reason,
       wideOnly: true,
-      cell: (payment) => <span className="tg-quiet">{payment.reason ? (reasons[payment.reason] ?? payment.reason) : ""}</span>,
+      cell: (payment) => (
+        <span className="tg-quiet">{payment.reason ? (reasons[payment.reason] ?? payment.reason) : ""}</span>
+      ),
     },
-    { key: "fee", title: w.fee, align: "right", wideOnly: true, cell: (payment) => payment.fee && <Money value={payment.fee} /> },
-    { key: "number", title: t.number, wideOnly: true, cell: (payment) => <span className="mono">{payment.number}</span> },
+    {
+      key: "fee",
+      title: w.fee,
+      align: "right",
+      wideOnly: true,
+      cell: (payment) => payment.fee && <Money value={payment.fee} />,
+    },
+    {
+      key: "number",
+      title: t.number,
+      wideOnly: true,
+      cell: (payment) => <span className="mono">{payment.number}</span>,
+    },
     { key: "id", title: t.id, wideOnly: true, cell: (payment) => <span className="mono">{payment.id}</span> },
   ];
 }
@@ -204,7 +224,15 @@ function FilterBar({ merchant, filters, set, filtered }: FilterProps) {
   );
 }
 
-function ColumnChoice({ columns, hidden, onChange }: { columns: Column<PaymentObject>[]; hidden: string[]; onChange: (hidden: string[]) => void }) {
+function ColumnChoice({
+  columns,
+  hidden,
+  onChange,
+}: {
+  columns: Column<PaymentObject>[];
+  hidden: string[];
+  onChange: (hidden: string[]) => void;
+}) {
   const w = useTexts(words);
   return (
     <Menu closeOnItemClick={false} position="bottom-end">
@@ -217,9 +245,18 @@ function ColumnChoice({ columns, hidden, onChange }: { columns: Column<PaymentOb
         {columns.slice(1).map((column) => (
           <Menu.Item
             key={column.key}
-            onClick={() => onChange(hidden.includes(column.key) ? hidden.filter((key) => key !== column.key) : [...hidden, column.key])}
+            onClick={() =>
+              onChange(
+                hidden.includes(column.key) ? hidden.filter((key) => key !== column.key) : [...hidden, column.key],
+              )
+            }
           >
-            <Checkbox.Indicator checked={!hidden.includes(column.key)} size="xs" mr={8} style={{ display: "inline-flex", verticalAlign: "middle" }} />
+            <Checkbox.Indicator
+              checked={!hidden.includes(column.key)}
+              size="xs"
+              mr={8}
+              style={{ display: "inline-flex", verticalAlign: "middle" }}
+            />
             {column.title}
           </Menu.Item>
         ))}
@@ -254,7 +291,12 @@ function CsvButton({ read, name, file }: CsvProps) {
     }
   };
   return (
-    <Button variant="default" leftSection={<IconDownload size={16} />} disabled={rows !== undefined} onClick={() => void run()}>
+    <Button
+      variant="default"
+      leftSection={<IconDownload size={16} />}
+      disabled={rows !== undefined}
+      onClick={() => void run()}
+    >
       {rows === undefined ? t.csv : t.csvRunning(rows)}
     </Button>
   );

@@ -3,15 +3,15 @@ import { useClipboard } from "@mantine/hooks";
 import { IconCode, IconFlask } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ask, answer, api } from "../../api/client";
+import { answer, api, ask } from "../../api/client";
 import type { DecisionRecord, Outcome } from "../../api/shapes";
 import { Code } from "../../code/Code";
 import { formatBytes } from "../../format/size";
 import { formatMicros } from "../../format/time";
 import { useLanguage, useTexts } from "../../language/language";
 import { Failed } from "../../parts/Failed";
-import { Facts } from "../../parts/Page";
 import { Money } from "../../parts/Money";
+import { Facts } from "../../parts/Page";
 import { Status } from "../../parts/Status";
 import { reasonWords } from "../../parts/states";
 import { say, sayFailed } from "../../parts/Toasts";
@@ -34,7 +34,9 @@ export function OutcomeLine({ of }: { of: Outcome }) {
       )}
       {of.amount && <Money value={of.amount} />}
       {of.kind && <span className="mono">{of.kind}</span>}
-      {(of.comment || of.text || of.message) && <span className="tg-quiet">“{of.comment ?? of.text ?? of.message}”</span>}
+      {(of.comment || of.text || of.message) && (
+        <span className="tg-quiet">“{of.comment ?? of.text ?? of.message}”</span>
+      )}
     </span>
   );
 }
@@ -71,8 +73,8 @@ export function Why({ merchant, decision }: { merchant: string; decision: string
       <div className="tg-inline tg-why-head">
         <OutcomeLine of={record.decision} />
         <span className="tg-quiet">
-          {t.revision(detail.data.revision)} · {t.steps(record.decision.steps)} · {formatMicros(detail.data.duration_us, language)} ·{" "}
-          {formatBytes(record.decision.memory, language)}
+          {t.revision(detail.data.revision)} · {t.steps(record.decision.steps)} ·{" "}
+          {formatMicros(detail.data.duration_us, language)} · {formatBytes(record.decision.memory, language)}
           {decided !== undefined && ` · ${t.decided(decided)}`}
         </span>
       </div>
@@ -96,8 +98,16 @@ export function Why({ merchant, decision }: { merchant: string; decision: string
           <h3>{t.asked}</h3>
           <Facts
             of={Object.entries(record.input.request)
-              .filter(([, value]) => value !== null && !(typeof value === "object" && Object.keys(value as object).length === 0))
-              .map(([name, value]) => [name, <span key={name} className="mono">{valueText(value).replace(/^"|"$/g, "")}</span>])}
+              .filter(
+                ([, value]) =>
+                  value !== null && !(typeof value === "object" && Object.keys(value as object).length === 0),
+              )
+              .map(([name, value]) => [
+                name,
+                <span key={name} className="mono">
+                  {valueText(value).replace(/^"|"$/g, "")}
+                </span>,
+              ])}
           />
         </div>
         <div>
@@ -107,7 +117,6 @@ export function Why({ merchant, decision }: { merchant: string; decision: string
           ) : (
             <ol className="tg-calls">
               {record.decision.calls.map((call, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: calls stand in the order they were made
                 <li key={index}>
                   <span className="mono">{questionText(call)}</span> <span className="tg-quiet">→</span>{" "}
                   <span className="mono">{answerText(call)}</span>{" "}
@@ -119,14 +128,24 @@ export function Why({ merchant, decision }: { merchant: string; decision: string
           {record.decision.log.length > 0 && (
             <>
               <h3>{t.log}</h3>
-              <Code text={record.decision.log.map((line) => line.text ?? line.message ?? JSON.stringify(line)).join("\n")} kind="text" label={t.log} />
+              <Code
+                text={record.decision.log.map((line) => line.text ?? line.message ?? JSON.stringify(line)).join("\n")}
+                kind="text"
+                label={t.log}
+              />
             </>
           )}
         </div>
       </div>
       <div className="tg-inline">
         <TestButton merchant={merchant} decision={decision} disabled={record.masked === true} />
-        <Button size="xs" variant="subtle" leftSection={<IconCode size={15} />} component={Link} to={`/m/${merchant}/rules?tab=try&decision=${decision}`}>
+        <Button
+          size="xs"
+          variant="subtle"
+          leftSection={<IconCode size={15} />}
+          component={Link}
+          to={`/m/${merchant}/rules?tab=try&decision=${decision}`}
+        >
           {t.try}
         </Button>
         <span className="tg-quiet tg-small">{record.masked ? t.masked : repeats ? t.repeats : undefined}</span>
@@ -153,7 +172,13 @@ function TestButton({ merchant, decision, disabled }: { merchant: string; decisi
     }
   };
   return (
-    <Button size="xs" variant="default" leftSection={<IconFlask size={15} />} disabled={disabled} onClick={() => void make()}>
+    <Button
+      size="xs"
+      variant="default"
+      leftSection={<IconFlask size={15} />}
+      disabled={disabled}
+      onClick={() => void make()}
+    >
       {t.test}
     </Button>
   );

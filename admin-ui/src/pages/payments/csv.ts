@@ -1,7 +1,21 @@
 import type { PaymentObject } from "../../api/shapes";
 import type { PageOf } from "../../parts/list";
 
-const COLUMNS = ["id", "created_at", "status", "reason", "amount", "currency", "fee", "account", "service", "network_id", "number", "connection", "booked_at"] as const;
+const COLUMNS = [
+  "id",
+  "created_at",
+  "status",
+  "reason",
+  "amount",
+  "currency",
+  "fee",
+  "account",
+  "service",
+  "network_id",
+  "number",
+  "connection",
+  "booked_at",
+] as const;
 
 /** A spreadsheet takes a text that starts like a formula for one; an apostrophe keeps it a text. */
 export function csvField(text: string): string {

@@ -10,7 +10,12 @@ export interface PaymentQuery {
   created_until?: string;
 }
 
-export async function readPayments(merchant: string, query: PaymentQuery, cursor: string | undefined, limit = 50): Promise<PageOf<PaymentObject>> {
+export async function readPayments(
+  merchant: string,
+  query: PaymentQuery,
+  cursor: string | undefined,
+  limit = 50,
+): Promise<PageOf<PaymentObject>> {
   const given = Object.fromEntries(Object.entries({ ...query, cursor }).filter(([, value]) => value));
   const page = await answer(
     api.GET("/admin/v1/merchants/{merchant}/payments", { params: { path: { merchant }, query: { ...given, limit } } }),

@@ -28,7 +28,9 @@ export function timelineOf(
         decision,
       }),
     ),
-    ...detail.operations.map((operation): Moment => ({ kind: "operation", at: operation.created_at, id: operation.id, operation })),
+    ...detail.operations.map(
+      (operation): Moment => ({ kind: "operation", at: operation.created_at, id: operation.id, operation }),
+    ),
     ...detail.events.map((event): Moment => ({ kind: "event", at: event.created_at, id: event.id, event })),
     ...deliveries.map((delivery): Moment => ({ kind: "delivery", at: delivery.created_at, id: delivery.id, delivery })),
   ];

@@ -30,7 +30,9 @@ export function answerText(call: HostCall): string {
   if (Array.isArray(answer.totals)) {
     return answer.totals
       .map((total: { count: number; sums?: { amount: string; currency: string }[] }) =>
-        [`count = ${total.count}`, ...(total.sums ?? []).map((sum) => `sum = ${sum.amount} ${sum.currency}`)].join(", "),
+        [`count = ${total.count}`, ...(total.sums ?? []).map((sum) => `sum = ${sum.amount} ${sum.currency}`)].join(
+          ", ",
+        ),
       )
       .join("; ");
   }

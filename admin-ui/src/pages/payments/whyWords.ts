@@ -1,4 +1,4 @@
-import { some, many, texts } from "../../language/language";
+import { many, some, texts } from "../../language/language";
 
 export const whyWords = texts(
   {

@@ -18,7 +18,8 @@ export const paymentWords = texts(
     csvRunning: (n: number) => `${some(n, "row")}…`,
     csvDone: (n: number) => `${some(n, "payment")} written`,
     empty: "No payments yet",
-    emptyText: "A payment appears here the moment a terminal pays, or your system creates one through /v1/payments. Try the terminal lab: it pays through the front door.",
+    emptyText:
+      "A payment appears here the moment a terminal pays, or your system creates one through /v1/payments. Try the terminal lab: it pays through the front door.",
     emptyAction: "Open the terminal lab",
     nothing: "No payment matches these filters",
     nothingText: "Search looks for whole numbers and accounts, not for parts of them.",
@@ -41,12 +42,17 @@ export const paymentWords = texts(
     told: "told",
     notTold: "not yet told",
     sentence: {
-      succeeded: (money: string, account: string, connection: string) => `Paid ${money} to account ${account} through ${connection}`,
-      declined: (money: string, account: string, connection: string) => `Refused ${money} for account ${account} at ${connection}`,
-      other: (money: string, account: string, connection: string, status: string) => `${money} for ${account || "an order"} through ${connection}: ${status}`,
+      succeeded: (money: string, account: string, connection: string) =>
+        `Paid ${money} to account ${account} through ${connection}`,
+      declined: (money: string, account: string, connection: string) =>
+        `Refused ${money} for account ${account} at ${connection}`,
+      other: (money: string, account: string, connection: string, status: string) =>
+        `${money} for ${account || "an order"} through ${connection}: ${status}`,
       because: (reason: string) => `, because ${reason}`,
-      told: (who: string, at: string, attempts: number) => `; ${who} was told at ${at}${attempts > 1 ? ` on attempt ${attempts}` : ""}`,
-      telling: (who: string, attempts: number) => `; ${who} was not told yet${attempts > 0 ? ` after ${some(attempts, "attempt")}` : ""}`,
+      told: (who: string, at: string, attempts: number) =>
+        `; ${who} was told at ${at}${attempts > 1 ? ` on attempt ${attempts}` : ""}`,
+      telling: (who: string, attempts: number) =>
+        `; ${who} was not told yet${attempts > 0 ? ` after ${some(attempts, "attempt")}` : ""}`,
       silent: "; nobody is to be told",
     },
   },
@@ -67,7 +73,8 @@ export const paymentWords = texts(
     csvRunning: (n: number) => `${many(n, "строка", "строки", "строк")}…`,
     csvDone: (n: number) => `Записано: ${many(n, "платёж", "платежа", "платежей")}`,
     empty: "Платежей пока нет",
-    emptyText: "Платёж появится здесь, как только терминал его проведёт или ваша система создаст его через /v1/payments. Попробуйте «Терминал»: он платит через парадную дверь.",
+    emptyText:
+      "Платёж появится здесь, как только терминал его проведёт или ваша система создаст его через /v1/payments. Попробуйте «Терминал»: он платит через парадную дверь.",
     emptyAction: "Открыть терминал",
     nothing: "Под эти фильтры не подходит ни один платёж",
     nothingText: "Поиск ищет номера и счета целиком, а не их части.",
@@ -90,12 +97,17 @@ export const paymentWords = texts(
     told: "сообщено",
     notTold: "ещё не сообщено",
     sentence: {
-      succeeded: (money: string, account: string, connection: string) => `Проведено ${money} на счёт ${account} через ${connection}`,
-      declined: (money: string, account: string, connection: string) => `Отказано: ${money} для счёта ${account}, ${connection}`,
-      other: (money: string, account: string, connection: string, status: string) => `${money} для ${account || "заказа"} через ${connection}: ${status}`,
+      succeeded: (money: string, account: string, connection: string) =>
+        `Проведено ${money} на счёт ${account} через ${connection}`,
+      declined: (money: string, account: string, connection: string) =>
+        `Отказано: ${money} для счёта ${account}, ${connection}`,
+      other: (money: string, account: string, connection: string, status: string) =>
+        `${money} для ${account || "заказа"} через ${connection}: ${status}`,
       because: (reason: string) => `: ${reason}`,
-      told: (who: string, at: string, attempts: number) => `; ${who} знает с ${at}${attempts > 1 ? `, с попытки ${attempts}` : ""}`,
-      telling: (who: string, attempts: number) => `; ${who} ещё не знает${attempts > 0 ? `, было: ${many(attempts, "попытка", "попытки", "попыток")}` : ""}`,
+      told: (who: string, at: string, attempts: number) =>
+        `; ${who} знает с ${at}${attempts > 1 ? `, с попытки ${attempts}` : ""}`,
+      telling: (who: string, attempts: number) =>
+        `; ${who} ещё не знает${attempts > 0 ? `, было: ${many(attempts, "попытка", "попытки", "попыток")}` : ""}`,
       silent: "; сообщать некому",
     },
   },

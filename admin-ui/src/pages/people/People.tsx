@@ -22,7 +22,8 @@ import { useMay, useMe } from "../../session/permissions";
 export const peopleWords = texts(
   {
     title: "People",
-    staffIntro: "Who may see and change this merchant. A person may belong to several merchants, with another role in each.",
+    staffIntro:
+      "Who may see and change this merchant. A person may belong to several merchants, with another role in each.",
     operatorIntro: "Who runs the gateway itself: owners, operators and auditors.",
     invite: "Invite",
     email: "E-mail",
@@ -54,7 +55,8 @@ export const peopleWords = texts(
   },
   {
     title: "Люди",
-    staffIntro: "Кто может смотреть и менять этого мерчанта. Человек может быть у нескольких мерчантов, у каждого со своей ролью.",
+    staffIntro:
+      "Кто может смотреть и менять этого мерчанта. Человек может быть у нескольких мерчантов, у каждого со своей ролью.",
     operatorIntro: "Кто ведёт сам шлюз: владельцы, операторы и аудиторы.",
     invite: "Пригласить",
     email: "Почта",
@@ -107,14 +109,28 @@ interface Invitation {
 
 export function OperatorPeople() {
   const t = useTexts(peopleWords);
-  return <People base="/admin/v1/people" roles={["owner", "operator", "auditor"]} allowed={useMay("operators:write")} intro={t.operatorIntro} />;
+  return (
+    <People
+      base="/admin/v1/people"
+      roles={["owner", "operator", "auditor"]}
+      allowed={useMay("operators:write")}
+      intro={t.operatorIntro}
+    />
+  );
 }
 
 export function MerchantPeople() {
   const t = useTexts(peopleWords);
   const merchant = useMerchantSlug();
   const base = `/admin/v1/merchants/${merchant}/people`;
-  return <People base={base} roles={["admin", "developer", "support", "viewer"]} allowed={useMay("people:write", merchant)} intro={t.staffIntro} />;
+  return (
+    <People
+      base={base}
+      roles={["admin", "developer", "support", "viewer"]}
+      allowed={useMay("people:write", merchant)}
+      intro={t.staffIntro}
+    />
+  );
 }
 
 function People({ base, roles, allowed, intro }: { base: string; roles: string[]; allowed: boolean; intro: string }) {
@@ -123,7 +139,10 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
   const me = useMe();
   const queries = useQueryClient();
   const people = useQuery({ queryKey: ["people", base], queryFn: () => ask<{ data: Person[] }>("GET", base) });
-  const invitations = useQuery({ queryKey: ["invitations", base], queryFn: () => ask<{ data: Invitation[] }>("GET", `${base}/invitations`) });
+  const invitations = useQuery({
+    queryKey: ["invitations", base],
+    queryFn: () => ask<{ data: Invitation[] }>("GET", `${base}/invitations`),
+  });
   const [inviting, setInviting] = useDisclosure();
   const [removing, setRemoving] = useState<Person>();
   const changed = () => {
@@ -145,7 +164,8 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
       title: w.name,
       cell: (person) => (
         <span>
-          <span className="tg-strong">{person.name}</span> {person.id === me.id && <span className="tg-quiet">({t.you})</span>}
+          <span className="tg-strong">{person.name}</span>{" "}
+          {person.id === me.id && <span className="tg-quiet">({t.you})</span>}
         </span>
       ),
     },
@@ -155,13 +175,32 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
       title: t.role,
       cell: (person) =>
         allowed && person.id !== me.id ? (
-          <Select size="xs" aria-label={`${t.role}: ${person.name}`} allowDeselect={false} w={220} data={choices} value={person.role} onChange={(role) => void act(() => ask("PATCH", `${base}/${person.id}`, { role }))} />
+          <Select
+            size="xs"
+            aria-label={`${t.role}: ${person.name}`}
+            allowDeselect={false}
+            w={220}
+            data={choices}
+            value={person.role}
+            onChange={(role) => void act(() => ask("PATCH", `${base}/${person.id}`, { role }))}
+          />
         ) : (
           (t.roles[person.role] ?? person.role)
         ),
     },
-    { key: "factor", title: t.factor, cell: (person) => <Status of={person.second_factor ? "ok" : "missing"} label={person.second_factor ? t.factorOn : t.factorOff} /> },
-    { key: "seen", title: t.seen, wideOnly: true, cell: ({ seen_at }) => (seen_at ? <Moment at={seen_at} as="ago" /> : "—") },
+    {
+      key: "factor",
+      title: t.factor,
+      cell: (person) => (
+        <Status of={person.second_factor ? "ok" : "missing"} label={person.second_factor ? t.factorOn : t.factorOff} />
+      ),
+    },
+    {
+      key: "seen",
+      title: t.seen,
+      wideOnly: true,
+      cell: ({ seen_at }) => (seen_at ? <Moment at={seen_at} as="ago" /> : "—"),
+    },
     {
       key: "remove",
       title: w.actions,
@@ -182,7 +221,12 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
       key: "revoke",
       title: w.actions,
       cell: ({ id }) => (
-        <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => void act(() => ask("DELETE", `${base}/invitations/${id}`))}>
+        <Button
+          size="compact-xs"
+          variant="default"
+          disabled={!allowed}
+          onClick={() => void act(() => ask("DELETE", `${base}/invitations/${id}`))}
+        >
           {t.revoke}
         </Button>
       ),
@@ -195,7 +239,17 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
   );
   return (
     <Page title={t.title} intro={intro} action={invite}>
-      <Rows label={t.title} columns={columns} list={wholeList(people)} id={({ id }) => id} empty={<Empty title={t.empty} action={invite}>{t.emptyText}</Empty>} />
+      <Rows
+        label={t.title}
+        columns={columns}
+        list={wholeList(people)}
+        id={({ id }) => id}
+        empty={
+          <Empty title={t.empty} action={invite}>
+            {t.emptyText}
+          </Empty>
+        }
+      />
       {invitations.data && invitations.data.data.length > 0 && (
         <Section title={t.invited}>
           <Rows label={t.invited} columns={open} list={wholeList(invitations)} id={({ id }) => id} empty={null} />
@@ -254,8 +308,21 @@ export function Invite({ base, choices, onClose, onDone }: InviteProps) {
         </div>
       ) : (
         <form onSubmit={submit} className="tg-stack">
-          <TextInput label={t.email} type="email" required value={email} onChange={(event) => setEmail(event.currentTarget.value)} data-autofocus />
-          <Select label={t.role} allowDeselect={false} data={choices} value={role} onChange={(value) => setRole(value ?? role)} />
+          <TextInput
+            label={t.email}
+            type="email"
+            required
+            value={email}
+            onChange={(event) => setEmail(event.currentTarget.value)}
+            data-autofocus
+          />
+          <Select
+            label={t.role}
+            allowDeselect={false}
+            data={choices}
+            value={role}
+            onChange={(value) => setRole(value ?? role)}
+          />
           {error !== undefined && <Failed error={error} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>

@@ -37,19 +37,34 @@ export function Reconcile() {
   const [uploading, setUploading] = useDisclosure();
   const list = useCursorList<SettlementView>(["settlements", merchant], async (cursor) => {
     const query = { limit: 50, ...(cursor ? { cursor } : {}) };
-    const page = await answer(api.GET("/admin/v1/merchants/{merchant}/settlements", { params: { path: { merchant }, query } }));
+    const page = await answer(
+      api.GET("/admin/v1/merchants/{merchant}/settlements", { params: { path: { merchant }, query } }),
+    );
     return page as unknown as PageOf<SettlementView>;
   });
   const columns: Column<SettlementView>[] = [
-    { key: "file", title: t.name, cell: (row) => <Link to={`/m/${merchant}/reconcile/${row.id}`}>{row.file_name}</Link> },
+    {
+      key: "file",
+      title: t.name,
+      cell: (row) => <Link to={`/m/${merchant}/reconcile/${row.id}`}>{row.file_name}</Link>,
+    },
     {
       key: "state",
       title: t.differing,
       cell: ({ counts }) =>
-        differing(counts) === 0 ? <Status of="matched" label={t.allMatch} /> : <Status of="amount_mismatch" label={formatCount(differing(counts), language)} />,
+        differing(counts) === 0 ? (
+          <Status of="matched" label={t.allMatch} />
+        ) : (
+          <Status of="amount_mismatch" label={formatCount(differing(counts), language)} />
+        ),
     },
     { key: "matched", title: t.matched, align: "right", cell: ({ counts }) => formatCount(counts.matched, language) },
-    { key: "total", title: t.total, align: "right", cell: (row) => <Money value={row.total as unknown as MoneyText} /> },
+    {
+      key: "total",
+      title: t.total,
+      align: "right",
+      cell: (row) => <Money value={row.total as unknown as MoneyText} />,
+    },
     {
       key: "period",
       title: t.period,
@@ -69,7 +84,18 @@ export function Reconcile() {
   );
   return (
     <Page title={t.title} intro={t.intro} action={upload}>
-      <Rows label={t.title} columns={columns} list={list} id={({ id }) => id} to={({ id }) => `/m/${merchant}/reconcile/${id}`} empty={<Empty title={t.empty} action={upload}>{t.emptyText}</Empty>} />
+      <Rows
+        label={t.title}
+        columns={columns}
+        list={list}
+        id={({ id }) => id}
+        to={({ id }) => `/m/${merchant}/reconcile/${id}`}
+        empty={
+          <Empty title={t.empty} action={upload}>
+            {t.emptyText}
+          </Empty>
+        }
+      />
       {uploading && <Upload merchant={merchant} onClose={setUploading.close} />}
     </Page>
   );
@@ -105,7 +131,14 @@ function Upload({ merchant, onClose }: { merchant: string; onClose: () => void }
   return (
     <Modal opened onClose={onClose} title={t.upload} closeButtonProps={{ "aria-label": w.close }}>
       <form onSubmit={submit} className="tg-stack">
-        <Select label={w.connection} required data={connections.data?.data.map(({ slug }) => slug) ?? []} value={connection} onChange={setConnection} data-autofocus />
+        <Select
+          label={w.connection}
+          required
+          data={connections.data?.data.map(({ slug }) => slug) ?? []}
+          value={connection}
+          onChange={setConnection}
+          data-autofocus
+        />
         <FileDrop label={t.file} file={file} onFile={setFile} />
         <p className="tg-quiet tg-small">{t.uploadHint}</p>
         {error !== undefined && <Failed error={error} />}

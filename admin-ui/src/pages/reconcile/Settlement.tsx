@@ -44,11 +44,28 @@ export function Settlement() {
     {
       key: "network",
       title: t.network,
-      cell: (row) => (row.payment_id ? <Link to={`/m/${merchant}/payments/${row.payment_id}`} className="mono">{row.network_id}</Link> : <span className="mono">{row.network_id}</span>),
+      cell: (row) =>
+        row.payment_id ? (
+          <Link to={`/m/${merchant}/payments/${row.payment_id}`} className="mono">
+            {row.network_id}
+          </Link>
+        ) : (
+          <span className="mono">{row.network_id}</span>
+        ),
     },
     { key: "outcome", title: w.status, cell: (row) => <Status of={row.outcome} /> },
-    { key: "theirs", title: t.theirs, align: "right", cell: (row) => <Side amount={row.their_amount} account={row.their_account} /> },
-    { key: "ours", title: t.ours, align: "right", cell: (row) => <Side amount={row.our_amount} account={row.our_account} /> },
+    {
+      key: "theirs",
+      title: t.theirs,
+      align: "right",
+      cell: (row) => <Side amount={row.their_amount} account={row.their_account} />,
+    },
+    {
+      key: "ours",
+      title: t.ours,
+      align: "right",
+      cell: (row) => <Side amount={row.our_amount} account={row.our_account} />,
+    },
     { key: "line", title: t.line, align: "right", wideOnly: true, cell: (row) => row.line ?? "—" },
     { key: "booked", title: w.time, wideOnly: true, cell: (row) => row.booked_at && <Moment at={row.booked_at} /> },
   ];
@@ -65,10 +82,22 @@ export function Settlement() {
       {data ? (
         <Facts
           of={[
-            [t.differing, differing(data.counts) === 0 ? <Status key="d" of="matched" label={t.allMatch} /> : formatCount(differing(data.counts), language)],
+            [
+              t.differing,
+              differing(data.counts) === 0 ? (
+                <Status key="d" of="matched" label={t.allMatch} />
+              ) : (
+                formatCount(differing(data.counts), language)
+              ),
+            ],
             [t.payments, formatCount(data.payment_count, language)],
             [t.total, <Money key="t" value={data.total as unknown as MoneyText} />],
-            [t.period, <span key="p"><Moment at={data.period_from} /> – <Moment at={data.period_until} /></span>],
+            [
+              t.period,
+              <span key="p">
+                <Moment at={data.period_from} /> – <Moment at={data.period_until} />
+              </span>,
+            ],
             [t.imported, <Moment key="i" at={data.created_at} />],
           ]}
         />
@@ -85,11 +114,20 @@ export function Settlement() {
               onChange={(value) => setFilter({ outcome: value })}
               data={[
                 { value: "", label: w.all },
-                ...OUTCOMES.map((value) => ({ value, label: `${states[value]}${data ? ` ${formatCount(data.counts[value], language)}` : ""}` })),
+                ...OUTCOMES.map((value) => ({
+                  value,
+                  label: `${states[value]}${data ? ` ${formatCount(data.counts[value], language)}` : ""}`,
+                })),
               ]}
             />
           </div>
-          <Rows label={t.rows} columns={columns} list={list} id={({ id }) => id} empty={<Empty title={t.none}>{t.noneText}</Empty>} />
+          <Rows
+            label={t.rows}
+            columns={columns}
+            list={list}
+            id={({ id }) => id}
+            empty={<Empty title={t.none}>{t.noneText}</Empty>}
+          />
         </div>
       </Section>
     </Page>

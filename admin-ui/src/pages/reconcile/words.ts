@@ -8,7 +8,8 @@ export const reconcileWords = texts(
     file: "Drop a registry here, or choose a file",
     uploadHint: "The file as the network sent it. The same file twice changes nothing.",
     empty: "No registry was compared yet",
-    emptyText: "Networks send a registry of what they took each day. Upload one to see what matches, what only they have, and what only we have.",
+    emptyText:
+      "Networks send a registry of what they took each day. Upload one to see what matches, what only they have, and what only we have.",
     name: "Registry",
     period: "Period",
     payments: "Payments",
@@ -33,7 +34,8 @@ export const reconcileWords = texts(
     file: "Перетащите сюда реестр или выберите файл",
     uploadHint: "Файл, как его прислала сеть. Тот же файл второй раз ничего не меняет.",
     empty: "Реестров ещё не сверяли",
-    emptyText: "Сети присылают реестр того, что приняли за день. Загрузите его, чтобы увидеть, что совпало, что есть только у них и что только у нас.",
+    emptyText:
+      "Сети присылают реестр того, что приняли за день. Загрузите его, чтобы увидеть, что совпало, что есть только у них и что только у нас.",
     name: "Реестр",
     period: "Период",
     payments: "Платежей",

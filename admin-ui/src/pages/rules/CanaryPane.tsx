@@ -37,7 +37,8 @@ export function CanaryPane({ merchant, hasDraft }: { merchant: string; hasDraft:
     setError(undefined);
     try {
       await call();
-      for (const key of ["canary", "rules", "revisions", "draft"]) await queries.invalidateQueries({ queryKey: [key, merchant] });
+      for (const key of ["canary", "rules", "revisions", "draft"])
+        await queries.invalidateQueries({ queryKey: [key, merchant] });
     } catch (failure) {
       setError(failure);
     }
@@ -65,7 +66,11 @@ export function CanaryPane({ merchant, hasDraft }: { merchant: string; hasDraft:
           onChange={(value) => setShare(value ?? share)}
           data={SHARES.map((points) => ({ value: String(points), label: formatBasisPoints(points, language) }))}
         />
-        <Button variant={running ? "default" : "filled"} onClick={() => void act(start)} disabled={!allowed || (!running && !hasDraft)}>
+        <Button
+          variant={running ? "default" : "filled"}
+          onClick={() => void act(start)}
+          disabled={!allowed || (!running && !hasDraft)}
+        >
           {running ? t.canaryShare : t.canaryStart}
         </Button>
       </div>
@@ -108,7 +113,8 @@ function Arms({ canary }: { canary: Schema["CanaryView"] }) {
   const t = useTexts(ruleWords);
   const language = useLanguage();
   const counts = canary.counts as unknown as { canary: Arm; published: Arm };
-  const share = (part: number, all: number) => (all ? ` (${formatBasisPoints(Math.round((10_000 * part) / all), language)})` : "");
+  const share = (part: number, all: number) =>
+    all ? ` (${formatBasisPoints(Math.round((10_000 * part) / all), language)})` : "";
   const rows: [string, Arm][] = [
     [t.armCanary(canary.revision), counts.canary],
     [t.armPublished, counts.published],

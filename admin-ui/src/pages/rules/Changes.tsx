@@ -72,7 +72,6 @@ function Group({ merchant, group }: { merchant: string; group: ChangeGroup }) {
           <td colSpan={3}>
             <ul className="tg-examples">
               {group.examples.map((example, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: examples never move
                 <li key={index}>
                   <span className="tg-inline">
                     {example.decision ? (

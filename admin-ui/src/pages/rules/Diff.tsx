@@ -1,10 +1,8 @@
 /** A unified diff, in the colours that people know. */
 export function Diff({ text, label }: { text: string; label: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <section className="tg-code mono tg-diff" tabIndex={0} aria-label={label}>
       {text.split("\n").map((line, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number
         <div key={index} className={kindOf(line)}>
           {line || " "}
         </div>

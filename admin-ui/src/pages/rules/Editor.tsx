@@ -1,10 +1,26 @@
-import { autocompletion, closeBrackets, closeBracketsKeymap, type CompletionContext, type CompletionResult, completionKeymap } from "@codemirror/autocomplete";
+import {
+  autocompletion,
+  type CompletionContext,
+  type CompletionResult,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, RangeSet, StateEffect, StateField } from "@codemirror/state";
-import { drawSelection, EditorView, GutterMarker, gutter, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
+import {
+  drawSelection,
+  EditorView,
+  GutterMarker,
+  gutter,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  keymap,
+  lineNumbers,
+} from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 import { useEffect, useImperativeHandle, useRef } from "react";
 import { luaLanguage } from "../../code/highlight";
@@ -67,7 +83,13 @@ export function Editor({ initial, label, readOnly, marks, missed, onChange, hand
 
   useEffect(() => {
     const editor = view.current;
-    if (editor) editor.dispatch(setDiagnostics(editor.state, marks.flatMap((mark) => diagnostic(editor.state, mark))));
+    if (editor)
+      editor.dispatch(
+        setDiagnostics(
+          editor.state,
+          marks.flatMap((mark) => diagnostic(editor.state, mark)),
+        ),
+      );
   }, [marks]);
 
   useEffect(() => {
@@ -99,7 +121,7 @@ const writable = new Compartment();
 export function base(label: string) {
   return [
     EditorView.cspNonce.of(nonce ?? ""),
-    EditorView.contentAttributes.of({ "aria-label": label }),
+    EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
     lineNumbers(),
     missedLines,
     missedGutter,
@@ -116,7 +138,14 @@ export function base(label: string) {
     autocompletion({ override: [complete] }),
     luaLanguage,
     syntaxHighlighting(classHighlighter),
-    keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...completionKeymap, indentWithTab]),
+    keymap.of([
+      ...closeBracketsKeymap,
+      ...defaultKeymap,
+      ...searchKeymap,
+      ...historyKeymap,
+      ...completionKeymap,
+      indentWithTab,
+    ]),
   ];
 }
 
@@ -124,7 +153,9 @@ function diagnostic(state: EditorState, mark: Mark): Diagnostic[] {
   if (mark.line > state.doc.lines) return [];
   const line = state.doc.line(Math.max(mark.line, 1));
   const endLine = mark.endLine && mark.endLine <= state.doc.lines ? state.doc.line(mark.endLine) : line;
-  const from = mark.column ? Math.min(line.from + mark.column - 1, line.to) : line.from + (/\S/.exec(line.text)?.index ?? 0);
+  const from = mark.column
+    ? Math.min(line.from + mark.column - 1, line.to)
+    : line.from + (/\S/.exec(line.text)?.index ?? 0);
   const to = mark.endColumn ? Math.min(endLine.from + mark.endColumn - 1, endLine.to) : line.to;
   return [{ from, to: Math.max(to, from), severity: mark.severity, message: mark.text }];
 }
@@ -143,7 +174,9 @@ const missedLines = StateField.define<RangeSet<GutterMarker>>({
     for (const effect of transaction.effects) {
       if (!effect.is(setMissed)) continue;
       const doc = transaction.state.doc;
-      const starts = effect.value.filter((line) => line <= doc.lines).map((line) => missedMarker.range(doc.line(line).from));
+      const starts = effect.value
+        .filter((line) => line <= doc.lines)
+        .map((line) => missedMarker.range(doc.line(line).from));
       next = RangeSet.of(starts, true);
     }
     return next;
@@ -152,10 +185,38 @@ const missedLines = StateField.define<RangeSet<GutterMarker>>({
 
 const missedGutter = gutter({ class: "tg-missed-gutter", markers: (view) => view.state.field(missedLines) });
 
-const KEYWORDS = ["and", "break", "continue", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"];
+const KEYWORDS = [
+  "and",
+  "break",
+  "continue",
+  "do",
+  "else",
+  "elseif",
+  "end",
+  "false",
+  "for",
+  "function",
+  "if",
+  "in",
+  "local",
+  "nil",
+  "not",
+  "or",
+  "repeat",
+  "return",
+  "then",
+  "true",
+  "until",
+  "while",
+];
 
 function option({ name, type, doc, method }: Member) {
-  return { label: name, type: method || type.startsWith("(") ? "function" : "property", detail: type.length > 60 ? `${type.slice(0, 57)}…` : type, ...(doc ? { info: doc } : {}) };
+  return {
+    label: name,
+    type: method || type.startsWith("(") ? "function" : "property",
+    detail: type.length > 60 ? `${type.slice(0, 57)}…` : type,
+    ...(doc ? { info: doc } : {}),
+  };
 }
 
 /** Members after a dot or a colon, reasons within reject("…"), and names otherwise. */
@@ -165,11 +226,15 @@ export function complete(context: CompletionContext): CompletionResult | null {
   if (/^\s*--/.test(before)) return null;
   const reason = /\breject\(\s*"(\w*)$/.exec(before);
   if (reason) {
-    return { from: context.pos - (reason[1]?.length ?? 0), options: hostApi.reasons.map((label) => ({ label, type: "enum" })) };
+    return {
+      from: context.pos - (reason[1]?.length ?? 0),
+      options: hostApi.reasons.map((label) => ({ label, type: "enum" })),
+    };
   }
   const type = typeBefore(before);
   const word = /\w*$/.exec(before)?.[0] ?? "";
-  if (type) return { from: context.pos - word.length, options: (hostApi.types.get(type) ?? []).map(option), validFor: /^\w*$/ };
+  if (type)
+    return { from: context.pos - word.length, options: (hostApi.types.get(type) ?? []).map(option), validFor: /^\w*$/ };
   if (/[.:"']\w*$/.test(before)) return null;
   if (word.length < 2 && !context.explicit) return null;
   const names = [...hostApi.functions.map(option), ...KEYWORDS.map((label) => ({ label, type: "keyword" }))];

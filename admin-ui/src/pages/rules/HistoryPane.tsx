@@ -22,7 +22,11 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
   const t = useTexts(ruleWords);
   const w = useTexts(words);
   const list = useCursorList<Revision>(["revisions", merchant], (cursor) =>
-    answer(api.GET("/admin/v1/merchants/{merchant}/rules/revisions", { params: { path: { merchant }, query: { limit: 20, ...(cursor ? { cursor } : {}) } } })),
+    answer(
+      api.GET("/admin/v1/merchants/{merchant}/rules/revisions", {
+        params: { path: { merchant }, query: { limit: 20, ...(cursor ? { cursor } : {}) } },
+      }),
+    ),
   );
   const [back, setBack] = useState<number>();
   const queries = useQueryClient();
@@ -31,12 +35,15 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
     const body = { revision: back ?? 0 };
     await answer(api.POST("/admin/v1/merchants/{merchant}/rules/publish", { params: { path: { merchant } }, body }));
     say(t.rolledBack(body.revision));
-    for (const key of ["rules", "revisions", "canary", "merchant"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
+    for (const key of ["rules", "revisions", "canary", "merchant"])
+      void queries.invalidateQueries({ queryKey: [key, merchant] });
   };
   const edit = async (revision: number) => {
     try {
       const detail = await answer(
-        api.GET("/admin/v1/merchants/{merchant}/rules/revisions/{revision}", { params: { path: { merchant, revision } } }),
+        api.GET("/admin/v1/merchants/{merchant}/rules/revisions/{revision}", {
+          params: { path: { merchant, revision } },
+        }),
       );
       onEdit(detail.source);
     } catch (failure) {
@@ -49,7 +56,13 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
     <>
       <ol className="tg-history">
         {list.rows?.map((revision) => (
-          <Entry key={revision.revision} revision={revision} allowed={allowed} onBack={() => setBack(revision.revision)} onEdit={() => void edit(revision.revision)} />
+          <Entry
+            key={revision.revision}
+            revision={revision}
+            allowed={allowed}
+            onBack={() => setBack(revision.revision)}
+            onEdit={() => void edit(revision.revision)}
+          />
         ))}
       </ol>
       {list.more && (
@@ -57,7 +70,14 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
           {w.more}
         </Button>
       )}
-      <Confirm opened={back !== undefined} onClose={() => setBack(undefined)} title={t.rollbackTitle(back ?? 0)} action={t.rollback} dangerous={false} run={rollBack}>
+      <Confirm
+        opened={back !== undefined}
+        onClose={() => setBack(undefined)}
+        title={t.rollbackTitle(back ?? 0)}
+        action={t.rollback}
+        dangerous={false}
+        run={rollBack}
+      >
         <p>{t.rollbackText}</p>
       </Confirm>
     </>

@@ -48,7 +48,10 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
     try {
       const body = {
         ...settings.data,
-        http_hosts: hosts.split("\n").map((line) => line.trim()).filter(Boolean),
+        http_hosts: hosts
+          .split("\n")
+          .map((line) => line.trim())
+          .filter(Boolean),
         on_broken_rule: broken,
         limits: wanted,
       };
@@ -63,12 +66,22 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
     await answer(api.DELETE("/admin/v1/merchants/{merchant}/rules", { params: { path } }));
     for (const key of ["rules", "revisions", "merchant"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
   };
-  if (settings.error ?? limits.error) return <Failed error={settings.error ?? limits.error} retry={() => void settings.refetch()} />;
+  if (settings.error ?? limits.error)
+    return <Failed error={settings.error ?? limits.error} retry={() => void settings.refetch()} />;
   if (!settings.data || !limits.data) return <Skeleton height={300} />;
   const effective = limits.data.effective as Record<string, number | null>;
   return (
     <form onSubmit={save} className="tg-stack">
-      <Textarea label={t.hosts} description={t.hostsHint} autosize minRows={2} classNames={{ input: "mono" }} value={hosts} onChange={(event) => setHosts(event.currentTarget.value)} readOnly={!operator} />
+      <Textarea
+        label={t.hosts}
+        description={t.hostsHint}
+        autosize
+        minRows={2}
+        classNames={{ input: "mono" }}
+        value={hosts}
+        onChange={(event) => setHosts(event.currentTarget.value)}
+        readOnly={!operator}
+      />
       <Select
         label={t.onBroken}
         allowDeselect={false}
@@ -77,7 +90,7 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
         onChange={(value) => setBroken((value as typeof broken) ?? "retry")}
         data={Object.entries(t.onBrokenWords).map(([value, label]) => ({ value, label }))}
       />
-      <h3 className="tg-h3">{t.limits}</h3>
+      <h2 className="tg-h3">{t.limits}</h2>
       <div className="tg-form-grid">
         {NAMES.map((name) => (
           <NumberInput
@@ -105,7 +118,14 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
           </Button>
         )}
       </div>
-      <Confirm opened={removing} onClose={() => setRemoving(false)} title={t.unpublish} typed={merchant} action={t.unpublish} run={unpublish}>
+      <Confirm
+        opened={removing}
+        onClose={() => setRemoving(false)}
+        title={t.unpublish}
+        typed={merchant}
+        action={t.unpublish}
+        run={unpublish}
+      >
         <p>{t.unpublishText}</p>
       </Confirm>
     </form>

@@ -38,7 +38,9 @@ export function PublishSheet({ merchant, published, draft, onClose, onPublished,
   const [error, setError] = useState<unknown>();
   const checks = draft.checks as unknown as Checks;
   const objections = [
-    ...checks.findings.filter(({ severity }) => severity === "error").map(({ line, message: text }) => `${t.goto(line)}: ${text}`),
+    ...checks.findings
+      .filter(({ severity }) => severity === "error")
+      .map(({ line, message: text }) => `${t.goto(line)}: ${text}`),
     ...checks.tests.failed.map(({ name, problem }) => `${name}: ${problem}`),
   ];
   const ofThis = replay.data && draftVersionOf(replay.data) === draft.version ? replay.data : undefined;
@@ -47,7 +49,9 @@ export function PublishSheet({ merchant, published, draft, onClose, onPublished,
   const path = { merchant };
   const acts = {
     now: async () => {
-      const made = await answer(api.POST("/admin/v1/merchants/{merchant}/rules/publish", { params: { path }, body: { message } }));
+      const made = await answer(
+        api.POST("/admin/v1/merchants/{merchant}/rules/publish", { params: { path }, body: { message } }),
+      );
       say(t.publishedToast(made.revision));
       goTo("history");
       onPublished();
@@ -57,7 +61,12 @@ export function PublishSheet({ merchant, published, draft, onClose, onPublished,
       goTo("shadow");
     },
     canary: async () => {
-      await answer(api.PUT("/admin/v1/merchants/{merchant}/rules/canary", { params: { path }, body: { share_bp: CANARY_SHARE_BP, message } }));
+      await answer(
+        api.PUT("/admin/v1/merchants/{merchant}/rules/canary", {
+          params: { path },
+          body: { share_bp: CANARY_SHARE_BP, message },
+        }),
+      );
       goTo("canary");
       onPublished();
     },
@@ -68,7 +77,8 @@ export function PublishSheet({ merchant, published, draft, onClose, onPublished,
     setError(undefined);
     try {
       await acts[how]();
-      for (const key of ["rules", "draft", "revisions", "shadow", "canary", "merchant"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
+      for (const key of ["rules", "draft", "revisions", "shadow", "canary", "merchant"])
+        void queries.invalidateQueries({ queryKey: [key, merchant] });
       onClose();
     } catch (failure) {
       setError(failure);
@@ -117,13 +127,22 @@ export function PublishSheet({ merchant, published, draft, onClose, onPublished,
               <p>{t.sheetNoChange}</p>
             ) : (
               <>
-                <h3 className="tg-h3">{t.sheetReplay}</h3>
+                <h2 className="tg-h3">{t.sheetReplay}</h2>
                 <Changes merchant={merchant} report={report} />
               </>
             )}
           </div>
         )}
-        <Textarea label={t.message} description={t.messageHint} required={how === "now"} autosize minRows={2} value={message} onChange={(event) => setMessage(event.currentTarget.value)} data-autofocus />
+        <Textarea
+          label={t.message}
+          description={t.messageHint}
+          required={how === "now"}
+          autosize
+          minRows={2}
+          value={message}
+          onChange={(event) => setMessage(event.currentTarget.value)}
+          data-autofocus
+        />
         {error !== undefined && <Failed error={error} />}
         <Group justify="space-between">
           {published ? (

@@ -22,7 +22,11 @@ export function useLastReplay(merchant: string) {
   return useQuery({
     queryKey: ["replay", merchant],
     queryFn: async () => {
-      const page = await answer(api.GET("/admin/v1/merchants/{merchant}/rules/replays", { params: { path: { merchant }, query: { limit: 1 } } }));
+      const page = await answer(
+        api.GET("/admin/v1/merchants/{merchant}/rules/replays", {
+          params: { path: { merchant }, query: { limit: 1 } },
+        }),
+      );
       return page.data[0] ?? null;
     },
     refetchInterval: (query) => (query.state.data?.status === "running" ? RUNNING_MS : false),
@@ -33,7 +37,15 @@ export function draftVersionOf(replay: Replay): number | undefined {
   return (replay.target as { draft?: number }).draft;
 }
 
-export function ReplayPane({ merchant, hasDraft, version }: { merchant: string; hasDraft: boolean; version: number | undefined }) {
+export function ReplayPane({
+  merchant,
+  hasDraft,
+  version,
+}: {
+  merchant: string;
+  hasDraft: boolean;
+  version: number | undefined;
+}) {
   const t = useTexts(ruleWords);
   const language = useLanguage();
   const queries = useQueryClient();
@@ -45,7 +57,9 @@ export function ReplayPane({ merchant, hasDraft, version }: { merchant: string; 
     setError(undefined);
     try {
       const body = { last: Number(last) };
-      const started = await answer(api.POST("/admin/v1/merchants/{merchant}/rules/replay", { params: { path: { merchant } }, body }));
+      const started = await answer(
+        api.POST("/admin/v1/merchants/{merchant}/rules/replay", { params: { path: { merchant } }, body }),
+      );
       queries.setQueryData(["replay", merchant], started);
     } catch (failure) {
       setError(failure);
@@ -86,7 +100,8 @@ function Found({ merchant, replay, current }: { merchant: string; replay: Replay
       <div className="tg-inline">
         <Status of={replay.status} />
         <span>
-          {t.replayOf} {version !== undefined ? t.draftVersion(version) : revision !== undefined ? t.revisionN(revision) : t.editor}
+          {t.replayOf}{" "}
+          {version !== undefined ? t.draftVersion(version) : revision !== undefined ? t.revisionN(revision) : t.editor}
         </span>
         <span className={version !== undefined && version !== current ? "tg-amber" : "tg-quiet"}>
           <Moment at={replay.created_at} as="ago" />
@@ -95,7 +110,9 @@ function Found({ merchant, replay, current }: { merchant: string; replay: Replay
       {replay.status === "running" && (
         <div role="status">
           <Progress value={done} aria-label={t.replay} />
-          <p className="tg-quiet tg-small">{t.progress(formatCount(replay.done, language), formatCount(replay.total, language))}</p>
+          <p className="tg-quiet tg-small">
+            {t.progress(formatCount(replay.done, language), formatCount(replay.total, language))}
+          </p>
         </div>
       )}
       {replay.error && <p className="tg-red">{replay.error || w.failed}</p>}

@@ -58,14 +58,18 @@ export function ShadowPane({ merchant, hasDraft }: { merchant: string; hasDraft:
         <>
           <div className="tg-inline">
             <Status of={data.running ? "running" : "stopped"} label={data.running ? t.shadowRuns : t.shadowEnded} />
-            <span>{target?.draft !== undefined ? t.draftVersion(target.draft) : t.revisionN(target?.revision ?? 0)}</span>
+            <span>
+              {target?.draft !== undefined ? t.draftVersion(target.draft) : t.revisionN(target?.revision ?? 0)}
+            </span>
             <span className="tg-quiet">
               <Moment at={data.created_at} as="ago" /> · {data.author}
             </span>
           </div>
           <p className="tg-inline">
             {t.decided(formatCount(data.report.decided, language))}
-            {data.report.dropped > 0 && <span className="tg-amber">{t.dropped(formatCount(data.report.dropped, language))}</span>}
+            {data.report.dropped > 0 && (
+              <span className="tg-amber">{t.dropped(formatCount(data.report.dropped, language))}</span>
+            )}
           </p>
           <Changes merchant={merchant} report={data.report as unknown as ChangeReport} />
         </>

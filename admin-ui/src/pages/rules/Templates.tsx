@@ -38,7 +38,11 @@ export function Templates({ opened, onClose, onChoose }: Props) {
             </li>
           ))}
         </ul>
-        {source.data === undefined ? <Skeleton height={360} /> : <Code text={source.data} kind="lua" label={t.templates} />}
+        {source.data === undefined ? (
+          <Skeleton height={360} />
+        ) : (
+          <Code text={source.data} kind="lua" label={t.templates} />
+        )}
       </div>
       <Group justify="space-between" mt="md">
         <span className="tg-quiet tg-small">{t.templateReplace}</span>

@@ -59,7 +59,6 @@ export function TestsPane({ saving, checked, text, goTo }: Props) {
           {[...nameless.map(({ name, line }) => ({ name, line: line ?? 1 })), ...named].map(({ name, line }, index) => {
             const problem = failed.get(name);
             return (
-              // biome-ignore lint/suspicious/noArrayIndexKey: two tests may have one name
               <li key={index}>
                 <UnstyledButton className="tg-test" onClick={() => goTo(problem?.line ?? line)}>
                   <Mark tone={problem ? "red" : "green"} shape={problem ? "cross" : "dot"} />
@@ -91,7 +90,7 @@ export function TestsPane({ saving, checked, text, goTo }: Props) {
         </div>
       )}
       <div>
-        <h3 className="tg-h3">{t.findings}</h3>
+        <h2 className="tg-h3">{t.findings}</h2>
         {findings.length === 0 ? (
           <p className="tg-quiet">{t.noFindings}</p>
         ) : (
@@ -99,7 +98,10 @@ export function TestsPane({ saving, checked, text, goTo }: Props) {
             {findings.map((finding) => (
               <li key={`${finding.line}:${finding.column}:${finding.code}`}>
                 <UnstyledButton className="tg-test" onClick={() => goTo(finding.line)}>
-                  <Mark tone={finding.severity === "error" ? "red" : "amber"} shape={finding.severity === "error" ? "cross" : "triangle"} />
+                  <Mark
+                    tone={finding.severity === "error" ? "red" : "amber"}
+                    shape={finding.severity === "error" ? "cross" : "triangle"}
+                  />
                   <span>
                     {finding.message}
                     {finding.hint && <span className="tg-quiet"> {finding.hint}</span>}

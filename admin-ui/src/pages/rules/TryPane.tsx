@@ -1,4 +1,4 @@
-import { Button, Select, SegmentedControl, Textarea, TextInput } from "@mantine/core";
+import { Button, SegmentedControl, Select, Textarea, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { useState } from "react";
@@ -10,8 +10,8 @@ import { formatMicros } from "../../format/time";
 import { useLanguage, useTexts } from "../../language/language";
 import { Failed } from "../../parts/Failed";
 import { words } from "../../parts/words";
-import { answerText, questionText } from "../payments/why";
 import { OutcomeLine } from "../payments/Why";
+import { answerText, questionText } from "../payments/why";
 import { ruleWords } from "./words";
 
 interface Question {
@@ -34,7 +34,9 @@ export function TryPane({ merchant, source }: { merchant: string; source: string
     setError(undefined);
     try {
       const body = { source, ...question } as never;
-      const made = await answer(api.POST("/admin/v1/merchants/{merchant}/rules/run", { params: { path: { merchant } }, body }));
+      const made = await answer(
+        api.POST("/admin/v1/merchants/{merchant}/rules/run", { params: { path: { merchant } }, body }),
+      );
       setResult(made as unknown as Decision);
     } catch (failure) {
       setError(failure);
@@ -91,9 +93,27 @@ function CheckForm({ ask, busy }: { ask: Ask; busy: boolean }) {
   };
   return (
     <form onSubmit={submit} className="tg-form-grid">
-      <TextInput label={w.account} required value={account} onChange={(event) => setAccount(event.currentTarget.value)} />
-      <TextInput label={w.amount} description={t.amountHint} inputWrapperOrder={["label", "input", "description", "error"]} error={amount !== "" && read === undefined} value={amount} onChange={(event) => setAmount(event.currentTarget.value)} />
-      <Select label={t.command} data={["info", "check", "pay"]} value={command} onChange={(value) => setCommand(value ?? "check")} allowDeselect={false} />
+      <TextInput
+        label={w.account}
+        required
+        value={account}
+        onChange={(event) => setAccount(event.currentTarget.value)}
+      />
+      <TextInput
+        label={w.amount}
+        description={t.amountHint}
+        inputWrapperOrder={["label", "input", "description", "error"]}
+        error={amount !== "" && read === undefined}
+        value={amount}
+        onChange={(event) => setAmount(event.currentTarget.value)}
+      />
+      <Select
+        label={t.command}
+        data={["info", "check", "pay"]}
+        value={command}
+        onChange={(value) => setCommand(value ?? "check")}
+        allowDeselect={false}
+      />
       <TextInput label={t.service} value={service} onChange={(event) => setService(event.currentTarget.value)} />
       <Button type="submit" loading={busy}>
         {t.run}
@@ -103,7 +123,15 @@ function CheckForm({ ask, busy }: { ask: Ask; busy: boolean }) {
 }
 
 const JSON_EXAMPLE = JSON.stringify(
-  { handler: "route", request: { amount: { amount: "100.00", currency: "RUB" }, method: "card", bin: "427655", at: "2026-01-01T00:00:00Z" } },
+  {
+    handler: "route",
+    request: {
+      amount: { amount: "100.00", currency: "RUB" },
+      method: "card",
+      bin: "427655",
+      at: "2026-01-01T00:00:00Z",
+    },
+  },
   null,
   2,
 );
@@ -124,7 +152,15 @@ function JsonForm({ ask, busy }: { ask: Ask; busy: boolean }) {
   };
   return (
     <form onSubmit={submit} className="tg-stack">
-      <Textarea label={t.input} autosize minRows={8} classNames={{ input: "mono" }} value={text} error={wrong} onChange={(event) => setText(event.currentTarget.value)} />
+      <Textarea
+        label={t.input}
+        autosize
+        minRows={8}
+        classNames={{ input: "mono" }}
+        value={text}
+        error={wrong}
+        onChange={(event) => setText(event.currentTarget.value)}
+      />
       <div>
         <Button type="submit" loading={busy}>
           {t.run}
@@ -139,7 +175,10 @@ function Recorded({ merchant, decision, ask, busy }: { merchant: string; decisio
   const t = useTexts(ruleWords);
   const detail = useQuery({
     queryKey: ["decision", merchant, decision],
-    queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/decisions/{decision}", { params: { path: { merchant, decision } } })),
+    queryFn: () =>
+      answer(
+        api.GET("/admin/v1/merchants/{merchant}/decisions/{decision}", { params: { path: { merchant, decision } } }),
+      ),
   });
   if (detail.error) return <Failed error={detail.error} />;
   const record = detail.data?.record as unknown as DecisionRecord | undefined;
@@ -151,7 +190,14 @@ function Recorded({ merchant, decision, ask, busy }: { merchant: string; decisio
       <div>
         <Button
           loading={busy}
-          onClick={() => void ask({ input: record.input, now: record.context.now, seed: Number(record.context.seed), calls: record.decision.calls })}
+          onClick={() =>
+            void ask({
+              input: record.input,
+              now: record.context.now,
+              seed: Number(record.context.seed),
+              calls: record.decision.calls,
+            })
+          }
         >
           {t.run}
         </Button>
@@ -169,14 +215,21 @@ function Result({ of }: { of: Decision }) {
       <p className="tg-quiet tg-small">
         {t.steps(of.steps)} · {formatMicros(of.duration_us, language)}
       </p>
-      {of.fields && of.fields.length > 0 && <Code text={of.fields.map(({ name, value }) => `${name} = ${value}`).join("\n")} kind="text" label="fields" />}
+      {of.fields && of.fields.length > 0 && (
+        <Code text={of.fields.map(({ name, value }) => `${name} = ${value}`).join("\n")} kind="text" label="fields" />
+      )}
       {of.calls.map((call, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: calls stand in the order they were made
         <p key={index} className="mono tg-complaint">
           {questionText(call)} → {answerText(call)}
         </p>
       ))}
-      {of.log.length > 0 && <Code text={of.log.map((line) => line.text ?? line.message ?? JSON.stringify(line)).join("\n")} kind="text" label="log" />}
+      {of.log.length > 0 && (
+        <Code
+          text={of.log.map((line) => line.text ?? line.message ?? JSON.stringify(line)).join("\n")}
+          kind="text"
+          label="log"
+        />
+      )}
     </div>
   );
 }

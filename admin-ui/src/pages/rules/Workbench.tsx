@@ -124,7 +124,11 @@ function Bench({ merchant, published, draft }: { merchant: string; published: Pu
               </Button>
             </Menu.Target>
             <Menu.Dropdown>
-              <Menu.Item leftSection={<IconTrash size={16} />} disabled={!allowed || !draft} onClick={setDiscarding.open}>
+              <Menu.Item
+                leftSection={<IconTrash size={16} />}
+                disabled={!allowed || !draft}
+                onClick={setDiscarding.open}
+              >
                 {t.discard}
               </Menu.Item>
             </Menu.Dropdown>
@@ -176,10 +180,18 @@ function Bench({ merchant, published, draft }: { merchant: string; published: Pu
         </section>
         <section className="tg-bench-right" aria-label={t[tab]}>
           <div className="tg-bench-tabs">
-            <SegmentedControl size="xs" aria-label={t.title} value={tab} onChange={(value) => setFilter({ tab: value === "tests" ? "" : value })} data={TABS.map((value) => ({ value, label: t[value] }))} />
+            <SegmentedControl
+              size="xs"
+              aria-label={t.title}
+              value={tab}
+              onChange={(value) => setFilter({ tab: value === "tests" ? "" : value })}
+              data={TABS.map((value) => ({ value, label: t[value] }))}
+            />
           </div>
           <div className="tg-bench-pane">
-            {tab === "tests" && <TestsPane saving={saving} checked={checked} text={text} goTo={(line) => editor.current?.goTo(line)} />}
+            {tab === "tests" && (
+              <TestsPane saving={saving} checked={checked} text={text} goTo={(line) => editor.current?.goTo(line)} />
+            )}
             {tab === "try" && <TryPane merchant={merchant} source={text} />}
             {tab === "replay" && <ReplayPane merchant={merchant} hasDraft={draft !== null} version={draft?.version} />}
             {tab === "shadow" && <ShadowPane merchant={merchant} hasDraft={draft !== null} />}
@@ -234,7 +246,12 @@ function usePublishedChecks(merchant: string, published: Published): Checked | u
   const revision = published?.revision;
   const detail = useQuery({
     queryKey: ["revision", merchant, revision],
-    queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/rules/revisions/{revision}", { params: { path: { merchant, revision: revision ?? 0 } } })),
+    queryFn: () =>
+      answer(
+        api.GET("/admin/v1/merchants/{merchant}/rules/revisions/{revision}", {
+          params: { path: { merchant, revision: revision ?? 0 } },
+        }),
+      ),
     enabled: revision !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
   });
@@ -260,11 +277,24 @@ function marksOf(saving: Saving, checked: Checked | undefined, text: string): Ed
   return [...found, ...failed];
 }
 
-function SavedLine({ saving, published, changed, hasDraft }: { saving: Saving; published: Published; changed: boolean; hasDraft: boolean }) {
+function SavedLine({
+  saving,
+  published,
+  changed,
+  hasDraft,
+}: {
+  saving: Saving;
+  published: Published;
+  changed: boolean;
+  hasDraft: boolean;
+}) {
   const t = useTexts(ruleWords);
   const language = useLanguage();
   const state = {
-    saved: { tone: "green" as const, text: saving.kind === "saved" && saving.at ? `${t.savedAt} ${formatAgo(saving.at, language)}` : "" },
+    saved: {
+      tone: "green" as const,
+      text: saving.kind === "saved" && saving.at ? `${t.savedAt} ${formatAgo(saving.at, language)}` : "",
+    },
     saving: { tone: "blue" as const, text: t.saving },
     complaint: { tone: "red" as const, text: t.notSaved },
     failed: { tone: "red" as const, text: t.notSavedOther },
@@ -273,7 +303,9 @@ function SavedLine({ saving, published, changed, hasDraft }: { saving: Saving; p
   return (
     <span className="tg-inline tg-small tg-quiet" role="status">
       <Mark tone={state.tone} shape={saving.kind === "saved" ? "dot" : "half"} />
-      {[what, published ? (changed ? t.basedOn(published.revision) : t.published(published.revision)) : "", state.text].filter(Boolean).join(" · ")}
+      {[what, published ? (changed ? t.basedOn(published.revision) : t.published(published.revision)) : "", state.text]
+        .filter(Boolean)
+        .join(" · ")}
     </span>
   );
 }

@@ -19,7 +19,8 @@ export async function orNothing<T>(call: Promise<T>): Promise<T | null> {
 export function usePublished(merchant: string) {
   return useQuery({
     queryKey: ["rules", merchant],
-    queryFn: () => orNothing(answer(api.GET("/admin/v1/merchants/{merchant}/rules", { params: { path: { merchant } } }))),
+    queryFn: () =>
+      orNothing(answer(api.GET("/admin/v1/merchants/{merchant}/rules", { params: { path: { merchant } } }))),
     refetchInterval: 10_000,
   });
 }
@@ -27,7 +28,8 @@ export function usePublished(merchant: string) {
 export function useStoredDraft(merchant: string) {
   return useQuery({
     queryKey: ["draft", merchant],
-    queryFn: () => orNothing(answer(api.GET("/admin/v1/merchants/{merchant}/rules/draft", { params: { path: { merchant } } }))),
+    queryFn: () =>
+      orNothing(answer(api.GET("/admin/v1/merchants/{merchant}/rules/draft", { params: { path: { merchant } } }))),
     refetchOnWindowFocus: false,
     staleTime: Number.POSITIVE_INFINITY,
   });
@@ -71,7 +73,10 @@ export function useSaving(merchant: string, draft: Draft | null | undefined) {
     setSaving({ kind: "saving" });
     try {
       const saved = await answer(
-        api.PUT("/admin/v1/merchants/{merchant}/rules/draft", { params: { path: { merchant } }, body: { source, message: "" } }),
+        api.PUT("/admin/v1/merchants/{merchant}/rules/draft", {
+          params: { path: { merchant } },
+          body: { source, message: "" },
+        }),
       );
       queries.setQueryData(["draft", merchant], saved);
       setChecked({ checks: saved.checks as unknown as Checks, of: source });

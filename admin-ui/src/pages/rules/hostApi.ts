@@ -46,7 +46,8 @@ export function readHostApi(text: string): HostApi {
     if (!inside) continue;
     const method = /^function (\w+)\(self,? ?(.*)$/.exec(line);
     const field = /^(\w+): (.+?),?$/.exec(line);
-    if (method && !method[1]?.startsWith("__")) inside.push({ name: method[1] ?? "", type: `(${method[2]}`, doc: said, method: true });
+    if (method && !method[1]?.startsWith("__"))
+      inside.push({ name: method[1] ?? "", type: `(${method[2]}`, doc: said, method: true });
     else if (field) inside.push({ name: field[1] ?? "", type: field[2] ?? "", doc: said, method: false });
   }
   return { functions, types, reasons };

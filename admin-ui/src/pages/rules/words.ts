@@ -4,7 +4,8 @@ export const ruleWords = texts(
   {
     title: "Rules",
     none: "No rules yet",
-    noneText: "Without rules every account that the network asks for may be paid. Start from a template, change its names and amounts, and publish when its tests are green.",
+    noneText:
+      "Without rules every account that the network asks for may be paid. Start from a template, change its names and amounts, and publish when its tests are green.",
     draft: "Draft",
     basedOn: (n: number) => `based on r${n}`,
     published: (n: number) => `r${n} is published`,
@@ -50,7 +51,8 @@ export const ruleWords = texts(
     input: "Question as JSON",
     fromDecision: (id: string) => `With the input and the recorded answers of ${id}`,
     steps: (n: number) => some(n, "step"),
-    replayHint: "Asks the draft what was asked of late, with the answers that were given then. No network, no database; exact.",
+    replayHint:
+      "Asks the draft what was asked of late, with the answers that were given then. No network, no database; exact.",
     replayRun: "Replay the draft",
     lastN: "Decisions",
     newest: (n: string) => `the newest ${n}`,
@@ -67,14 +69,16 @@ export const ruleWords = texts(
     replayOf: "Replay of",
     draftVersion: (n: number) => `the draft, version ${n}`,
     revisionN: (n: number) => `r${n}`,
-    shadowHint: "The draft also decides live traffic, behind the answers. What it says goes nowhere; it is only compared.",
+    shadowHint:
+      "The draft also decides live traffic, behind the answers. What it says goes nowhere; it is only compared.",
     shadowStart: "Put the draft into the shadow",
     shadowStop: "Stop the shadow",
     shadowRuns: "Runs in the shadow",
     shadowEnded: "Stopped",
     decided: (n: string) => `${n} decided`,
     dropped: (n: string) => `${n} dropped`,
-    canaryHint: "The draft becomes a revision and decides for a share of the accounts. Its answers count. The gateway withdraws it when it leaves its bounds.",
+    canaryHint:
+      "The draft becomes a revision and decides for a share of the accounts. Its answers count. The gateway withdraws it when it leaves its bounds.",
     share: "Share of accounts",
     canaryStart: "Start the canary",
     canaryStop: "Give all accounts back",
@@ -133,7 +137,8 @@ export const ruleWords = texts(
   {
     title: "Правила",
     none: "Правил пока нет",
-    noneText: "Без правил можно платить на любой счёт, о котором спросит сеть. Начните с шаблона, поменяйте в нём имена и суммы и опубликуйте, когда тесты зелёные.",
+    noneText:
+      "Без правил можно платить на любой счёт, о котором спросит сеть. Начните с шаблона, поменяйте в нём имена и суммы и опубликуйте, когда тесты зелёные.",
     draft: "Черновик",
     basedOn: (n: number) => `на основе r${n}`,
     published: (n: number) => `опубликована r${n}`,
@@ -196,14 +201,16 @@ export const ruleWords = texts(
     replayOf: "Повтор",
     draftVersion: (n: number) => `черновика, версия ${n}`,
     revisionN: (n: number) => `r${n}`,
-    shadowHint: "Черновик тоже решает живой трафик, за спиной ответов. Его ответы никуда не уходят, только сравниваются.",
+    shadowHint:
+      "Черновик тоже решает живой трафик, за спиной ответов. Его ответы никуда не уходят, только сравниваются.",
     shadowStart: "Пустить черновик тенью",
     shadowStop: "Остановить тень",
     shadowRuns: "Идёт тенью",
     shadowEnded: "Остановлена",
     decided: (n: string) => `Решено: ${n}`,
     dropped: (n: string) => `Пропущено: ${n}`,
-    canaryHint: "Черновик становится ревизией и решает за часть счетов. Его ответы настоящие. Если он выйдет за границы, шлюз его снимет.",
+    canaryHint:
+      "Черновик становится ревизией и решает за часть счетов. Его ответы настоящие. Если он выйдет за границы, шлюз его снимет.",
     share: "Доля счетов",
     canaryStart: "Пустить канарейку",
     canaryStop: "Вернуть все счета",

@@ -215,12 +215,23 @@ function Factor() {
           )}
         </div>
       </div>
-      <Modal opened={settingUp} onClose={() => setSettingUp(false)} title={t.factor} closeButtonProps={{ "aria-label": w.close }}>
+      <Modal
+        opened={settingUp}
+        onClose={() => setSettingUp(false)}
+        title={t.factor}
+        closeButtonProps={{ "aria-label": w.close }}
+      >
         <SecondFactor onDone={() => setSettingUp(false)} />
       </Modal>
       <Confirm opened={turningOff} onClose={() => setTurningOff(false)} title={t.off} action={t.off} run={turnOff}>
         <p>{t.offText}</p>
-        <PasswordInput label={t.current} required autoComplete="current-password" value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
+        <PasswordInput
+          label={t.current}
+          required
+          autoComplete="current-password"
+          value={password}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+        />
       </Confirm>
     </Section>
   );
@@ -247,8 +258,22 @@ function Password() {
     <Section title={t.password}>
       <form onSubmit={submit} className="tg-card tg-stack">
         <div className="tg-form-pair">
-          <PasswordInput label={t.current} required autoComplete="current-password" value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
-          <PasswordInput label={t.next} description={t.nextHint} inputWrapperOrder={["label", "input", "description", "error"]} required autoComplete="new-password" value={next} onChange={(event) => setNext(event.currentTarget.value)} />
+          <PasswordInput
+            label={t.current}
+            required
+            autoComplete="current-password"
+            value={current}
+            onChange={(event) => setCurrent(event.currentTarget.value)}
+          />
+          <PasswordInput
+            label={t.next}
+            description={t.nextHint}
+            inputWrapperOrder={["label", "input", "description", "error"]}
+            required
+            autoComplete="new-password"
+            value={next}
+            onChange={(event) => setNext(event.currentTarget.value)}
+          />
         </div>
         {error !== undefined && <Failed error={error} />}
         <div>
@@ -265,7 +290,10 @@ function Sessions() {
   const t = useTexts(settingWords);
   const w = useTexts(words);
   const queries = useQueryClient();
-  const sessions = useQuery({ queryKey: ["sessions"], queryFn: () => ask<{ data: OpenSession[] }>("GET", "/admin/v1/me/sessions") });
+  const sessions = useQuery({
+    queryKey: ["sessions"],
+    queryFn: () => ask<{ data: OpenSession[] }>("GET", "/admin/v1/me/sessions"),
+  });
   const end = async (id: string) => {
     try {
       await ask("DELETE", `/admin/v1/me/sessions/${id}`);
@@ -275,7 +303,15 @@ function Sessions() {
     }
   };
   const columns: Column<OpenSession>[] = [
-    { key: "browser", title: t.browser, cell: ({ user_agent, current }) => (<span>{browserName(user_agent)} {current && <Status of="active" label={t.here} />}</span>) },
+    {
+      key: "browser",
+      title: t.browser,
+      cell: ({ user_agent, current }) => (
+        <span>
+          {browserName(user_agent)} {current && <Status of="active" label={t.here} />}
+        </span>
+      ),
+    },
     { key: "from", title: t.from, cell: ({ address }) => <span className="mono">{address}</span> },
     { key: "seen", title: t.seen, cell: ({ seen_at }) => <Moment at={seen_at} as="ago" /> },
     {

@@ -34,7 +34,11 @@ export function Attempts({ merchant, delivery, watch }: { merchant: string; deli
   const attempts = useQuery({
     queryKey: ["attempts", delivery],
     queryFn: () =>
-      answer(api.GET("/admin/v1/merchants/{merchant}/deliveries/{delivery}/attempts", { params: { path: { merchant, delivery } } })),
+      answer(
+        api.GET("/admin/v1/merchants/{merchant}/deliveries/{delivery}/attempts", {
+          params: { path: { merchant, delivery } },
+        }),
+      ),
     refetchInterval: watch ? WATCH_MS : false,
   });
   if (attempts.error) return <Failed error={attempts.error} retry={() => void attempts.refetch()} />;
@@ -43,7 +47,8 @@ export function Attempts({ merchant, delivery, watch }: { merchant: string; deli
   return (
     <ol className="tg-attempts">
       {attempts.data.data.map((attempt) => {
-        const good = attempt.status !== null && attempt.status !== undefined && attempt.status >= 200 && attempt.status < 300;
+        const good =
+          attempt.status !== null && attempt.status !== undefined && attempt.status >= 200 && attempt.status < 300;
         return (
           <li key={attempt.number}>
             <div className="tg-inline">

@@ -31,14 +31,23 @@ export function Deliveries({ merchant, endpoint }: { merchant: string; endpoint?
   const list = useCursorList<Delivery>(
     ["deliveries", merchant, endpoint, status],
     (cursor) => {
-      const query = { limit: 50, ...(endpoint ? { endpoint_id: endpoint } : {}), ...(status ? { status } : {}), ...(cursor ? { cursor } : {}) };
+      const query = {
+        limit: 50,
+        ...(endpoint ? { endpoint_id: endpoint } : {}),
+        ...(status ? { status } : {}),
+        ...(cursor ? { cursor } : {}),
+      };
       return answer(api.GET("/admin/v1/merchants/{merchant}/deliveries", { params: { path: { merchant }, query } }));
     },
     { watchMs: WATCH_MS, id: ({ id }) => id },
   );
   const resend = async (delivery: string) => {
     try {
-      await answer(api.POST("/admin/v1/merchants/{merchant}/deliveries/{delivery}/resend", { params: { path: { merchant, delivery } } }));
+      await answer(
+        api.POST("/admin/v1/merchants/{merchant}/deliveries/{delivery}/resend", {
+          params: { path: { merchant, delivery } },
+        }),
+      );
       say(t.resent(1));
       setOpen(delivery);
       void queries.invalidateQueries({ queryKey: ["deliveries", merchant] });
@@ -52,7 +61,12 @@ export function Deliveries({ merchant, endpoint }: { merchant: string; endpoint?
       key: "event",
       title: t.event,
       cell: ({ id, event_id }) => (
-        <button type="button" className="tg-plain mono" aria-expanded={open === id} onClick={() => setOpen(open === id ? undefined : id)}>
+        <button
+          type="button"
+          className="tg-plain mono"
+          aria-expanded={open === id}
+          onClick={() => setOpen(open === id ? undefined : id)}
+        >
           {event_id}
         </button>
       ),
@@ -62,13 +76,25 @@ export function Deliveries({ merchant, endpoint }: { merchant: string; endpoint?
     {
       key: "when",
       title: w.time,
-      cell: (row) => (row.delivered_at ? <Moment at={row.delivered_at} /> : row.status === "pending" ? <Moment at={row.due_at} as="ago" /> : <Moment at={row.created_at} />),
+      cell: (row) =>
+        row.delivered_at ? (
+          <Moment at={row.delivered_at} />
+        ) : row.status === "pending" ? (
+          <Moment at={row.due_at} as="ago" />
+        ) : (
+          <Moment at={row.created_at} />
+        ),
     },
     {
       key: "payment",
       title: t.payment,
       wideOnly: true,
-      cell: ({ payment_id }) => payment_id && <Link to={`/m/${merchant}/payments/${payment_id}`} className="mono">{payment_id}</Link>,
+      cell: ({ payment_id }) =>
+        payment_id && (
+          <Link to={`/m/${merchant}/payments/${payment_id}`} className="mono">
+            {payment_id}
+          </Link>
+        ),
     },
     {
       key: "again",
@@ -88,7 +114,10 @@ export function Deliveries({ merchant, endpoint }: { merchant: string; endpoint?
           aria-label={w.status}
           value={status ?? ""}
           onChange={(value) => setFilter({ delivery: value })}
-          data={[{ value: "", label: w.all }, ...["pending", "delivered", "cancelled"].map((value) => ({ value, label: states[value] ?? value }))]}
+          data={[
+            { value: "", label: w.all },
+            ...["pending", "delivered", "cancelled"].map((value) => ({ value, label: states[value] ?? value })),
+          ]}
         />
       </div>
       <Rows

@@ -38,7 +38,8 @@ export function Endpoint() {
   const [secret, setSecret] = useState<string>();
   const [since, setSince] = useState(() => utcToLocal(new Date(Date.now() - 24 * HOUR_MS).toISOString()));
   const changed = () => {
-    for (const key of ["endpoint", "endpoints", "deliveries"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
+    for (const key of ["endpoint", "endpoints", "deliveries"])
+      void queries.invalidateQueries({ queryKey: [key, merchant] });
   };
   const patch = async (body: Schema["EndpointPatchBody"]) => {
     await answer(api.PATCH("/admin/v1/merchants/{merchant}/webhook-endpoints/{endpoint}", { params: { path }, body }));
@@ -55,13 +56,17 @@ export function Endpoint() {
   };
   const rotate = async () => {
     const body = {};
-    const made = await answer(api.POST("/admin/v1/merchants/{merchant}/webhook-endpoints/{endpoint}/rotate-secret", { params: { path }, body }));
+    const made = await answer(
+      api.POST("/admin/v1/merchants/{merchant}/webhook-endpoints/{endpoint}/rotate-secret", { params: { path }, body }),
+    );
     setSecret(made.secret ?? undefined);
     changed();
   };
   const resend = async () => {
     const body = { since: localToUtc(since) ?? new Date().toISOString() };
-    const made = await answer(api.POST("/admin/v1/merchants/{merchant}/webhook-endpoints/{endpoint}/resend", { params: { path }, body }));
+    const made = await answer(
+      api.POST("/admin/v1/merchants/{merchant}/webhook-endpoints/{endpoint}/resend", { params: { path }, body }),
+    );
     say(t.resent(Number((made as unknown as { deliveries: number }).deliveries)));
     changed();
   };
@@ -111,9 +116,20 @@ export function Endpoint() {
         of={[
           ["id", <Id key="i" value={data.id} />],
           [t.format, t.formats[data.format as keyof typeof t.formats] ?? data.format],
-          [t.types, data.event_types.length ? <span key="t" className="mono">{data.event_types.join(", ")}</span> : t.allTypes],
+          [
+            t.types,
+            data.event_types.length ? (
+              <span key="t" className="mono">
+                {data.event_types.join(", ")}
+              </span>
+            ) : (
+              t.allTypes
+            ),
+          ],
           [t.inFlight, String(data.max_in_flight)],
-          ...(data.previous_secret_until ? ([[t.rotatedUntil, <Moment key="p" at={data.previous_secret_until} />]] as [string, React.ReactNode][]) : []),
+          ...(data.previous_secret_until
+            ? ([[t.rotatedUntil, <Moment key="p" at={data.previous_secret_until} />]] as [string, React.ReactNode][])
+            : []),
           [w.created, <Moment key="c" at={data.created_at} />],
         ]}
       />
@@ -125,7 +141,11 @@ export function Endpoint() {
           <Button variant="default" disabled={!allowed} onClick={() => setAsked("rotate")}>
             {t.rotate}
           </Button>
-          <Button variant="default" disabled={!allowed} onClick={() => (active ? setAsked("pause") : void patch({ status: "active" }).catch(sayFailed))}>
+          <Button
+            variant="default"
+            disabled={!allowed}
+            onClick={() => (active ? setAsked("pause") : void patch({ status: "active" }).catch(sayFailed))}
+          >
             {active ? t.pause : t.resume}
           </Button>
           <Button variant="outline" color="red" disabled={!allowed} onClick={() => setAsked("remove")}>
@@ -133,17 +153,50 @@ export function Endpoint() {
           </Button>
         </div>
       </Section>
-      <Confirm opened={asked === "rotate"} onClose={close} title={t.rotate} action={t.rotate} dangerous={false} run={rotate}>
+      <Confirm
+        opened={asked === "rotate"}
+        onClose={close}
+        title={t.rotate}
+        action={t.rotate}
+        dangerous={false}
+        run={rotate}
+      >
         <p>{t.rotateText}</p>
       </Confirm>
-      <Confirm opened={asked === "pause"} onClose={close} title={t.pause} action={t.pause} run={() => patch({ status: "paused" })}>
+      <Confirm
+        opened={asked === "pause"}
+        onClose={close}
+        title={t.pause}
+        action={t.pause}
+        run={() => patch({ status: "paused" })}
+      >
         <p>{t.pauseText}</p>
       </Confirm>
-      <Confirm opened={asked === "since"} onClose={close} title={t.resendSince} action={t.again} dangerous={false} run={resend}>
+      <Confirm
+        opened={asked === "since"}
+        onClose={close}
+        title={t.resendSince}
+        action={t.again}
+        dangerous={false}
+        run={resend}
+      >
         <p>{t.resendSinceText}</p>
-        <TextInput type="datetime-local" label={t.since} required value={since} onChange={(event) => setSince(event.currentTarget.value)} />
+        <TextInput
+          type="datetime-local"
+          label={t.since}
+          required
+          value={since}
+          onChange={(event) => setSince(event.currentTarget.value)}
+        />
       </Confirm>
-      <Confirm opened={asked === "remove"} onClose={close} title={t.remove} typed={data.url} action={t.remove} run={remove}>
+      <Confirm
+        opened={asked === "remove"}
+        onClose={close}
+        title={t.remove}
+        typed={data.url}
+        action={t.remove}
+        run={remove}
+      >
         <p>{t.removeText}</p>
       </Confirm>
     </Page>

@@ -25,7 +25,8 @@ type EndpointView = Schema["EndpointView"];
 export function useEndpoints(merchant: string) {
   return useQuery({
     queryKey: ["endpoints", merchant],
-    queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/webhook-endpoints", { params: { path: { merchant } } })),
+    queryFn: () =>
+      answer(api.GET("/admin/v1/merchants/{merchant}/webhook-endpoints", { params: { path: { merchant } } })),
   });
 }
 
@@ -37,10 +38,28 @@ export function Webhooks() {
   const allowed = useMay("webhooks:write", merchant);
   const [adding, setAdding] = useDisclosure();
   const columns: Column<EndpointView>[] = [
-    { key: "url", title: t.url, cell: ({ id, url }) => <Link to={`/m/${merchant}/webhooks/${id}`} className="tg-url">{url}</Link> },
+    {
+      key: "url",
+      title: t.url,
+      cell: ({ id, url }) => (
+        <Link to={`/m/${merchant}/webhooks/${id}`} className="tg-url">
+          {url}
+        </Link>
+      ),
+    },
     { key: "status", title: w.status, cell: ({ status }) => <Status of={status} /> },
-    { key: "types", title: t.types, cell: ({ event_types }) => (event_types.length ? <span className="mono">{event_types.join(", ")}</span> : t.allTypes) },
-    { key: "format", title: t.format, wideOnly: true, cell: ({ format }) => t.formats[format as keyof typeof t.formats] ?? format },
+    {
+      key: "types",
+      title: t.types,
+      cell: ({ event_types }) =>
+        event_types.length ? <span className="mono">{event_types.join(", ")}</span> : t.allTypes,
+    },
+    {
+      key: "format",
+      title: t.format,
+      wideOnly: true,
+      cell: ({ format }) => t.formats[format as keyof typeof t.formats] ?? format,
+    },
     { key: "created", title: w.created, wideOnly: true, cell: ({ created_at }) => <Moment at={created_at} as="day" /> },
   ];
   const add = (
@@ -89,8 +108,18 @@ export function NewEndpoint({ merchant, onClose }: { merchant: string; onClose: 
     setBusy(true);
     setError(undefined);
     try {
-      const body = { url, format, event_types: types, max_in_flight: Number(inFlight), ...(zone ? { time_zone: zone } : {}) };
-      setMade(await answer(api.POST("/admin/v1/merchants/{merchant}/webhook-endpoints", { params: { path: { merchant } }, body })));
+      const body = {
+        url,
+        format,
+        event_types: types,
+        max_in_flight: Number(inFlight),
+        ...(zone ? { time_zone: zone } : {}),
+      };
+      setMade(
+        await answer(
+          api.POST("/admin/v1/merchants/{merchant}/webhook-endpoints", { params: { path: { merchant } }, body }),
+        ),
+      );
       void queries.invalidateQueries({ queryKey: ["endpoints", merchant] });
     } catch (failure) {
       setError(failure);
@@ -110,10 +139,45 @@ export function NewEndpoint({ merchant, onClose }: { merchant: string; onClose: 
         </div>
       ) : (
         <form onSubmit={submit} className="tg-stack">
-          <TextInput label={t.url} type="url" required placeholder="https://merchant.example/webhooks" value={url} onChange={(event) => setUrl(event.currentTarget.value)} data-autofocus />
-          <Select label={t.format} allowDeselect={false} data={Object.entries(t.formats).map(([value, label]) => ({ value, label }))} value={format} onChange={(value) => setFormat(value ?? format)} />
-          {format === "container" && <TextInput label={t.zone} placeholder="Europe/Moscow" value={zone} onChange={(event) => setZone(event.currentTarget.value)} />}
-          <TagsInput label={t.types} description={t.typesHint} data={["payment.succeeded", "payment.declined", "payment.failed", "payment.refunded", "payment.expired", "rules.failing", "rules.canary_withdrawn"]} value={types} onChange={setTypes} />
+          <TextInput
+            label={t.url}
+            type="url"
+            required
+            placeholder="https://merchant.example/webhooks"
+            value={url}
+            onChange={(event) => setUrl(event.currentTarget.value)}
+            data-autofocus
+          />
+          <Select
+            label={t.format}
+            allowDeselect={false}
+            data={Object.entries(t.formats).map(([value, label]) => ({ value, label }))}
+            value={format}
+            onChange={(value) => setFormat(value ?? format)}
+          />
+          {format === "container" && (
+            <TextInput
+              label={t.zone}
+              placeholder="Europe/Moscow"
+              value={zone}
+              onChange={(event) => setZone(event.currentTarget.value)}
+            />
+          )}
+          <TagsInput
+            label={t.types}
+            description={t.typesHint}
+            data={[
+              "payment.succeeded",
+              "payment.declined",
+              "payment.failed",
+              "payment.refunded",
+              "payment.expired",
+              "rules.failing",
+              "rules.canary_withdrawn",
+            ]}
+            value={types}
+            onChange={setTypes}
+          />
           <NumberInput label={t.inFlight} min={1} max={64} value={inFlight} onChange={setInFlight} />
           {error !== undefined && <Failed error={error} />}
           <Group justify="flex-end">

@@ -5,7 +5,8 @@ export const webhookWords = texts(
     title: "Webhooks",
     add: "Add an endpoint",
     empty: "Nobody is told yet",
-    emptyText: "An endpoint is an address of yours that hears of every event: a payment succeeded, a refund settled. Each delivery is signed and tried again until it arrives.",
+    emptyText:
+      "An endpoint is an address of yours that hears of every event: a payment succeeded, a refund settled. Each delivery is signed and tried again until it arrives.",
     url: "Address",
     format: "Format",
     formats: { standard: "Standard Webhooks, signed", container: "the QIWI container's body, unsigned" },
@@ -17,15 +18,18 @@ export const webhookWords = texts(
     endpoints: "Endpoints",
     deliveries: "Deliveries",
     noDeliveries: "Nothing was sent here yet",
-    noDeliveriesText: "A delivery appears as soon as something happens. A test event shows at once whether the endpoint answers.",
+    noDeliveriesText:
+      "A delivery appears as soon as something happens. A test event shows at once whether the endpoint answers.",
     secret: "Signing secret",
     rotate: "Rotate the secret",
-    rotateText: "A new secret signs from now on. The old one signs beside it for a day, so that your system can change over without losing anything.",
+    rotateText:
+      "A new secret signs from now on. The old one signs beside it for a day, so that your system can change over without losing anything.",
     rotatedUntil: "The old secret signs too until",
     test: "Send a test event",
     tested: "A test event is on its way",
     resendSince: "Send again since…",
-    resendSinceText: "Everything that happened since this moment is sent to the endpoint once more, also what it was never sent. Receivers know repeats by their webhook-id.",
+    resendSinceText:
+      "Everything that happened since this moment is sent to the endpoint once more, also what it was never sent. Receivers know repeats by their webhook-id.",
     since: "Since",
     resent: (n: number) => `${some(n, "delivery", "deliveries")} on the way again`,
     pause: "Pause",
@@ -48,7 +52,8 @@ export const webhookWords = texts(
     title: "Вебхуки",
     add: "Добавить получателя",
     empty: "Пока никому не сообщается",
-    emptyText: "Получатель — ваш адрес, который узнаёт о каждом событии: платёж проведён, возврат сделан. Каждая доставка подписана и повторяется, пока не дойдёт.",
+    emptyText:
+      "Получатель — ваш адрес, который узнаёт о каждом событии: платёж проведён, возврат сделан. Каждая доставка подписана и повторяется, пока не дойдёт.",
     url: "Адрес",
     format: "Формат",
     formats: { standard: "Standard Webhooks, с подписью", container: "тело контейнера QIWI, без подписи" },
@@ -60,15 +65,18 @@ export const webhookWords = texts(
     endpoints: "Получатели",
     deliveries: "Доставки",
     noDeliveries: "Сюда ещё ничего не отправлялось",
-    noDeliveriesText: "Доставка появится, как только что-то произойдёт. Пробное событие сразу покажет, отвечает ли получатель.",
+    noDeliveriesText:
+      "Доставка появится, как только что-то произойдёт. Пробное событие сразу покажет, отвечает ли получатель.",
     secret: "Секрет подписи",
     rotate: "Сменить секрет",
-    rotateText: "Дальше подписывает новый секрет. Старый подписывает рядом с ним ещё сутки, чтобы ваша система перешла без потерь.",
+    rotateText:
+      "Дальше подписывает новый секрет. Старый подписывает рядом с ним ещё сутки, чтобы ваша система перешла без потерь.",
     rotatedUntil: "Старый секрет тоже подписывает до",
     test: "Отправить пробное событие",
     tested: "Пробное событие отправлено",
     resendSince: "Отправить заново с…",
-    resendSinceText: "Всё, что произошло с этого момента, отправится ещё раз, и то, чего получателю не посылали. Повторы узнают по webhook-id.",
+    resendSinceText:
+      "Всё, что произошло с этого момента, отправится ещё раз, и то, чего получателю не посылали. Повторы узнают по webhook-id.",
     since: "С момента",
     resent: (n: number) => `Снова в пути: ${many(n, "доставка", "доставки", "доставок")}`,
     pause: "На паузу",

@@ -59,7 +59,12 @@ export function Wire() {
   const list = useCursorList<ExchangeView>(
     ["exchanges", merchant, connection, payment],
     (cursor) => {
-      const query = { limit: 50, ...(connection ? { connection } : {}), ...(payment ? { payment_id: payment } : {}), ...(cursor ? { cursor } : {}) };
+      const query = {
+        limit: 50,
+        ...(connection ? { connection } : {}),
+        ...(payment ? { payment_id: payment } : {}),
+        ...(cursor ? { cursor } : {}),
+      };
       return answer(api.GET("/admin/v1/merchants/{merchant}/exchanges", { params: { path: { merchant }, query } }));
     },
     { watchMs: WATCH_MS, id: ({ id }) => id },
@@ -70,7 +75,12 @@ export function Wire() {
       key: "request",
       title: t.request,
       cell: (row) => (
-        <button type="button" className="tg-plain mono tg-wire-url" aria-expanded={open === row.id} onClick={() => setOpen(open === row.id ? undefined : row.id)}>
+        <button
+          type="button"
+          className="tg-plain mono tg-wire-url"
+          aria-expanded={open === row.id}
+          onClick={() => setOpen(open === row.id ? undefined : row.id)}
+        >
           <b>{row.method}</b> {row.url}
         </button>
       ),
@@ -80,15 +90,34 @@ export function Wire() {
       title: t.direction,
       cell: (row) => (
         <span className="tg-inline">
-          <Mark tone={row.direction === "in" ? "blue" : "violet"} shape={row.direction === "in" ? "square" : "diamond"} />
+          <Mark
+            tone={row.direction === "in" ? "blue" : "violet"}
+            shape={row.direction === "in" ? "square" : "diamond"}
+          />
           {row.direction === "in" ? x.in : x.out}
         </span>
       ),
     },
-    { key: "status", title: t.answer, cell: (row) => <span className={row.status >= 400 || row.status === 0 ? "tg-red mono" : "mono"}>{row.status || "—"}</span> },
+    {
+      key: "status",
+      title: t.answer,
+      cell: (row) => (
+        <span className={row.status >= 400 || row.status === 0 ? "tg-red mono" : "mono"}>{row.status || "—"}</span>
+      ),
+    },
     { key: "took", title: t.took, align: "right", cell: (row) => formatMicros(row.duration_us, language) },
-    { key: "connection", title: w.connection, wideOnly: true, cell: (row) => (row.connection_id ? (names.get(row.connection_id) ?? "…") : "—") },
-    { key: "payment", title: t.payment, wideOnly: true, cell: (row) => row.payment_id && <Link to={`/m/${merchant}/payments/${row.payment_id}`}>{w.open}</Link> },
+    {
+      key: "connection",
+      title: w.connection,
+      wideOnly: true,
+      cell: (row) => (row.connection_id ? (names.get(row.connection_id) ?? "…") : "—"),
+    },
+    {
+      key: "payment",
+      title: t.payment,
+      wideOnly: true,
+      cell: (row) => row.payment_id && <Link to={`/m/${merchant}/payments/${row.payment_id}`}>{w.open}</Link>,
+    },
     { key: "time", title: w.time, cell: (row) => <Moment at={row.created_at} /> },
   ];
   return (
