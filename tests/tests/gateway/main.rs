@@ -1,5 +1,6 @@
 //! The real binary over the wire, on both databases.
 
+mod admin_ui;
 mod bad_input;
 mod bad_scripts;
 mod canary;
