@@ -2,6 +2,7 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
+  Link,
   lazyRouteComponent,
   Navigate,
   Outlet,
@@ -23,9 +24,13 @@ type Search = Record<string, string>;
 function NotFound() {
   const t = useTexts(words);
   return (
-    <Page title={t.notFound}>
-      <Empty title={t.notFound}>{t.notFoundHint}</Empty>
-    </Page>
+    <main>
+      <Page title={t.notFound}>
+        <Empty title={t.notFound} action={<Link to="/">{t.toStart}</Link>}>
+          {t.notFoundHint}
+        </Empty>
+      </Page>
+    </main>
   );
 }
 

@@ -13,6 +13,20 @@ const teal: MantineColorsTuple = [
   "#054445",
 ];
 
+/** Dark enough for text on white, and for white on it. */
+const red: MantineColorsTuple = [
+  "#fdecec",
+  "#f9d3d4",
+  "#f3a8aa",
+  "#ec8284",
+  "#f58a8d",
+  "#d5484d",
+  "#c4333a",
+  "#b4232a",
+  "#951b21",
+  "#761418",
+];
+
 const graphite: MantineColorsTuple = [
   "#d3dade",
   "#b4bec4",
@@ -29,7 +43,7 @@ const graphite: MantineColorsTuple = [
 export const theme = createTheme({
   primaryColor: "teal",
   primaryShade: 7,
-  colors: { teal, dark: graphite },
+  colors: { teal, red, dark: graphite },
   fontFamily: "'Source Sans 3', system-ui, sans-serif",
   fontFamilyMonospace: "'JetBrains Mono', ui-monospace, monospace",
   fontSizes: { xs: "12.5px", sm: "14px", md: "15px", lg: "17px", xl: "20px" },

@@ -46,6 +46,7 @@ export const words = texts(
     notFound: "There is nothing at this address",
     notFoundHint:
       "It may have been deleted, or belongs to another merchant. Search finds payments by any of their numbers.",
+    toStart: "To the start",
     notAllowed: "Your role does not allow this",
     notAllowedHint: "Ask an administrator of the merchant, or an operator, for a role that does.",
     away: "The gateway does not answer",
@@ -111,6 +112,7 @@ export const words = texts(
     typeToConfirm: (name: string) => `Чтобы подтвердить, введите: ${name}`,
     notFound: "По этому адресу ничего нет",
     notFoundHint: "Возможно, это удалено или принадлежит другому мерчанту. Поиск находит платежи по любому их номеру.",
+    toStart: "К началу",
     notAllowed: "Ваша роль этого не позволяет",
     notAllowedHint: "Попросите администратора мерчанта или оператора дать вам другую роль.",
     away: "Шлюз не отвечает",

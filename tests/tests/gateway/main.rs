@@ -1,6 +1,8 @@
 //! The real binary over the wire, on both databases.
 
+mod access;
 mod admin_ui;
+mod audit;
 mod bad_input;
 mod bad_scripts;
 mod canary;
@@ -19,6 +21,8 @@ mod order_faults;
 mod orders;
 mod outage;
 mod outage_signs;
+mod own_things;
+mod permits;
 mod races;
 mod replays;
 mod rest;
