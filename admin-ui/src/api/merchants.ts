@@ -22,10 +22,10 @@ export function useMerchants(): KnownMerchant[] | undefined {
   const all = useQuery({
     queryKey: ["merchants"],
     queryFn: () => answer(api.GET("/admin/v1/merchants", { params: { query: { limit: 200 } } })),
-    enabled: me.operator_role !== null,
+    enabled: !!me.operator_role,
     staleTime: 30_000,
   });
-  if (me.operator_role === null) return me.memberships.map(({ merchant }) => merchant);
+  if (!me.operator_role) return me.memberships.map(({ merchant }) => merchant);
   return all.data?.data;
 }
 

@@ -2,20 +2,14 @@ import { Button, PasswordInput, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import { ask } from "../api/client";
+import { ask, type Schema } from "../api/client";
 import { useTexts } from "../language/language";
 import { Failed } from "../parts/Failed";
 import { Outside } from "./Outside";
 import { accept, type SessionAnswer } from "./session";
 import { sessionWords } from "./words";
 
-interface InvitationView {
-  email: string;
-  role: string;
-  merchant: string | null;
-  /** Has a password here already: it is asked for, not chosen. */
-  known: boolean;
-}
+type InvitationView = Schema["InvitationView"];
 
 export function Invitation() {
   const t = useTexts(sessionWords);

@@ -1,18 +1,14 @@
 import { Button, Group, PinInput, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { ask } from "../api/client";
+import { ask, type Schema } from "../api/client";
 import { useTexts } from "../language/language";
 import { CopyButton } from "../parts/Copy";
 import { Failed } from "../parts/Failed";
 import { type Me, updateMe } from "./session";
 import { sessionWords } from "./words";
 
-interface Enrolment {
-  secret: string;
-  url: string;
-  qr_svg: string;
-}
+type Enrolment = Schema["SecondFactorView"];
 
 /** Sets a second factor up: scan, prove, keep the recovery codes. */
 export function SecondFactor({ onDone, later = false }: { onDone: () => void; later?: boolean }) {

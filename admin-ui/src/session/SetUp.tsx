@@ -108,6 +108,8 @@ function tokenSession(token: string, name: string): SessionAnswer {
       operator_role: "owner",
       memberships: [],
       second_factor: false,
+      must_set_second_factor: false,
+      recovery_codes_left: 0,
       permissions: { "*": ["*"] },
     },
   };

@@ -10,6 +10,8 @@ const me = (permissions: Record<string, string[]>): Me => ({
   operator_role: null,
   memberships: [],
   second_factor: true,
+  must_set_second_factor: false,
+  recovery_codes_left: 10,
   permissions,
 });
 

@@ -3,24 +3,11 @@
  * cannot read. One tab refreshes at a time, because a refresh token that is used twice ends the session.
  */
 
-export interface Me {
-  id: string;
-  email: string;
-  name: string;
-  operator_role: "owner" | "operator" | "auditor" | null;
-  memberships: { merchant: { id: string; slug: string; name: string }; role: string }[];
-  second_factor: boolean;
-  /** Nothing but setting a second factor up is allowed before there is one. */
-  must_set_second_factor?: boolean;
-  recovery_codes_left?: number;
-  permissions: Record<string, string[]>;
-}
+import type { components } from "../api/schema";
 
-export interface SessionAnswer {
-  access_token: string;
-  expires_at: string;
-  me: Me;
-}
+export type Me = components["schemas"]["MeView"];
+
+export type SessionAnswer = components["schemas"]["SessionView"];
 
 export type SessionState = { kind: "starting" } | { kind: "out" } | { kind: "in"; me: Me };
 

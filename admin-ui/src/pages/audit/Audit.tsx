@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { ask } from "../../api/client";
+import { ask, type Schema } from "../../api/client";
 import { useMerchantSlug } from "../../api/merchants";
 import { Code } from "../../code/Code";
 import { texts, useTexts } from "../../language/language";
@@ -43,18 +43,7 @@ const auditWords = texts(
   },
 );
 
-interface Entry {
-  id: string;
-  actor: string;
-  action: string;
-  subject: string;
-  before?: unknown;
-  after?: unknown;
-  address?: string | null;
-  number?: number | null;
-  hash?: string | null;
-  created_at: string;
-}
+type Entry = Schema["AuditView"];
 
 export function MerchantAudit() {
   const merchant = useMerchantSlug();

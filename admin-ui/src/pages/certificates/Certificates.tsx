@@ -12,14 +12,7 @@ import { words } from "../../parts/words";
 import { Expiry } from "../connections/Connections";
 import { certificateWords } from "../connections/certificateWords";
 
-interface Use {
-  role: string;
-  connection: string;
-  certificate: Schema["CertificateInfo"] | null;
-  sha256: string;
-  standing: string;
-  not_after?: string | null;
-}
+type Use = Schema["CertificateUse"];
 
 export function Certificates() {
   const t = useTexts(certificateWords);

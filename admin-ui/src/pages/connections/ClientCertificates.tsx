@@ -1,7 +1,7 @@
 import { Button, Checkbox, Group, Modal, NumberInput, Textarea, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { ask } from "../../api/client";
+import { ask, type Schema } from "../../api/client";
 import { useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Failed } from "../../parts/Failed";
@@ -16,20 +16,9 @@ import { saveAs } from "../payments/csv";
 import { Expiry } from "./Connections";
 import { certificateWords } from "./certificateWords";
 
-interface ClientCertificate {
-  id: string;
-  kind: string;
-  name: string;
-  standing: string;
-  sha256: string;
-  not_after?: string | null;
-}
+type ClientCertificate = Schema["ClientCertificateView"];
 
-interface Handout {
-  pkcs12: string;
-  password: string;
-  file_name: string;
-}
+type Handout = Schema["HandoutView"];
 
 const DAYS = 365;
 

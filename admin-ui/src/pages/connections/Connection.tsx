@@ -151,12 +151,7 @@ export function Connection() {
   );
 }
 
-interface HealthAnswer {
-  up: boolean;
-  requests: number;
-  success_percent: number | null;
-  latency_ms: number | null;
-}
+type HealthAnswer = Schema["HealthView"];
 
 const HEALTH_MS = 5_000;
 

@@ -8,18 +8,7 @@ import { Mark } from "../../parts/Status";
 import { addressOf } from "./address";
 import { certificateWords } from "./certificateWords";
 
-interface Report {
-  established: boolean;
-  reason: string | null;
-  protocol: string | null;
-  cipher: string | null;
-  certificate: Schema["CertificateInfo"] | null;
-  trusted: boolean;
-  distrust: string | null;
-  wants_certificate: boolean;
-  showed_certificate: boolean;
-  took_ms: number;
-}
+type Report = Schema["HandshakeView"];
 
 /** A handshake with the network as this connection would make it. */
 export function Handshake({

@@ -3,7 +3,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { ask } from "../../api/client";
+import { ask, type Schema } from "../../api/client";
 import { useMerchantSlug } from "../../api/merchants";
 import { texts, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
@@ -88,24 +88,9 @@ export const peopleWords = texts(
   },
 );
 
-interface Person {
-  id: string;
-  email: string;
-  name: string;
-  role: string;
-  second_factor: boolean;
-  seen_at?: string | null;
-  created_at: string;
-}
+type Person = Schema["PersonView"];
 
-interface Invitation {
-  id: string;
-  email: string;
-  role: string;
-  invited_by: string;
-  expires_at: string;
-  url?: string;
-}
+type Invitation = Schema["OpenInvitationView"];
 
 export function OperatorPeople() {
   const t = useTexts(peopleWords);

@@ -9,6 +9,7 @@ import { Failed } from "../../parts/Failed";
 import { say } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
+import { Secrets } from "./Secrets";
 import { ruleWords } from "./words";
 
 type Limits = Schema["LimitSettings"];
@@ -71,63 +72,66 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
   if (!settings.data || !limits.data) return <Skeleton height={300} />;
   const effective = limits.data.effective as Record<string, number | null>;
   return (
-    <form onSubmit={save} className="tg-stack">
-      <Textarea
-        label={t.hosts}
-        description={t.hostsHint}
-        autosize
-        minRows={2}
-        classNames={{ input: "mono" }}
-        value={hosts}
-        onChange={(event) => setHosts(event.currentTarget.value)}
-        readOnly={!operator}
-      />
-      <Select
-        label={t.onBroken}
-        allowDeselect={false}
-        readOnly={!operator}
-        value={broken}
-        onChange={(value) => setBroken((value as typeof broken) ?? "retry")}
-        data={Object.entries(t.onBrokenWords).map(([value, label]) => ({ value, label }))}
-      />
-      <h2 className="tg-h3">{t.limits}</h2>
-      <div className="tg-form-grid">
-        {NAMES.map((name) => (
-          <NumberInput
-            key={name}
-            label={t.limitNames[name]}
-            description={`${t.effective}: ${formatCount(effective[name] ?? 0, language)}`}
-            inputWrapperOrder={["label", "input", "description"]}
-            min={1}
-            allowDecimal={false}
-            readOnly={!operator}
-            value={wanted[name] ?? ""}
-            placeholder={formatCount(effective[name] ?? 0, language)}
-            onChange={(value) => setWanted({ ...wanted, [name]: value === "" ? null : Number(value) })}
-          />
-        ))}
-      </div>
-      {error !== undefined && <Failed error={error} />}
-      <div className="tg-inline">
-        <Button type="submit" disabled={!operator}>
-          {w.save}
-        </Button>
-        {published && (
-          <Button variant="subtle" color="red" onClick={() => setRemoving(true)} disabled={!publisher}>
-            {t.unpublish}
+    <div className="tg-stack">
+      <form onSubmit={save} className="tg-stack">
+        <Textarea
+          label={t.hosts}
+          description={t.hostsHint}
+          autosize
+          minRows={2}
+          classNames={{ input: "mono" }}
+          value={hosts}
+          onChange={(event) => setHosts(event.currentTarget.value)}
+          readOnly={!operator}
+        />
+        <Select
+          label={t.onBroken}
+          allowDeselect={false}
+          readOnly={!operator}
+          value={broken}
+          onChange={(value) => setBroken((value as typeof broken) ?? "retry")}
+          data={Object.entries(t.onBrokenWords).map(([value, label]) => ({ value, label }))}
+        />
+        <h2 className="tg-h3">{t.limits}</h2>
+        <div className="tg-form-grid">
+          {NAMES.map((name) => (
+            <NumberInput
+              key={name}
+              label={t.limitNames[name]}
+              description={`${t.effective}: ${formatCount(effective[name] ?? 0, language)}`}
+              inputWrapperOrder={["label", "input", "description"]}
+              min={1}
+              allowDecimal={false}
+              readOnly={!operator}
+              value={wanted[name] ?? ""}
+              placeholder={formatCount(effective[name] ?? 0, language)}
+              onChange={(value) => setWanted({ ...wanted, [name]: value === "" ? null : Number(value) })}
+            />
+          ))}
+        </div>
+        {error !== undefined && <Failed error={error} />}
+        <div className="tg-inline">
+          <Button type="submit" disabled={!operator}>
+            {w.save}
           </Button>
-        )}
-      </div>
-      <Confirm
-        opened={removing}
-        onClose={() => setRemoving(false)}
-        title={t.unpublish}
-        typed={merchant}
-        action={t.unpublish}
-        run={unpublish}
-      >
-        <p>{t.unpublishText}</p>
-      </Confirm>
-    </form>
+          {published && (
+            <Button variant="subtle" color="red" onClick={() => setRemoving(true)} disabled={!publisher}>
+              {t.unpublish}
+            </Button>
+          )}
+        </div>
+        <Confirm
+          opened={removing}
+          onClose={() => setRemoving(false)}
+          title={t.unpublish}
+          typed={merchant}
+          action={t.unpublish}
+          run={unpublish}
+        >
+          <p>{t.unpublishText}</p>
+        </Confirm>
+      </form>
+      <Secrets merchant={merchant} hosts={settings.data.http_hosts ?? []} />
+    </div>
   );
 }

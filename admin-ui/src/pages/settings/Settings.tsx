@@ -1,7 +1,7 @@
 import { Button, Modal, PasswordInput, SegmentedControl, TextInput, useMantineColorScheme } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { ask } from "../../api/client";
+import { ask, type Schema } from "../../api/client";
 import { setLanguage, texts, useLanguage, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Failed } from "../../parts/Failed";
@@ -80,14 +80,7 @@ const settingWords = texts(
   },
 );
 
-interface OpenSession {
-  id: string;
-  current: boolean;
-  address: string;
-  user_agent: string;
-  seen_at: string;
-  created_at: string;
-}
+type OpenSession = Schema["OpenSessionView"];
 
 export function Settings() {
   const t = useTexts(settingWords);
