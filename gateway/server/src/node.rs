@@ -23,7 +23,7 @@ use crate::access::master_keys::{MasterKeyError, MasterKeys};
 use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
-use crate::api::{admin, network, openapi, problem::Problem, status};
+use crate::api::{admin, admin_ui, network, openapi, problem::Problem, status};
 use crate::edge::certificates::CertificateDesk;
 use crate::edge::guards::Guards;
 use crate::edge::outbound::{Outbound, OutboundError};
@@ -606,7 +606,7 @@ fn listen_admin(
                 }
             })
             .configure(admin::configure)
-            .default_service(web::route().to(nowhere))
+            .default_service(web::route().to(admin_ui::serve))
     })
     .workers(ADMIN_WORKERS)
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
@@ -620,10 +620,6 @@ fn listen_admin(
     let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
     let server = server.run();
     Ok((address, (server.handle(), tokio::spawn(server))))
-}
-
-async fn nowhere() -> Result<&'static str, Problem> {
-    Err(Problem::not_found("this path"))
 }
 
 fn num_cores() -> usize {

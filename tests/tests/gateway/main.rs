@@ -1,6 +1,7 @@
 //! The real binary over the wire, on both databases.
 
 mod access;
+mod admin_ui;
 mod audit;
 mod bad_input;
 mod bad_scripts;
