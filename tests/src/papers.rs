@@ -21,7 +21,12 @@ pub struct Paper {
 impl Authority {
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let mut params = params(name, &[], Utc::now() - Duration::days(1), Utc::now() + Duration::days(3_650));
+        let mut params = params(
+            name,
+            &[],
+            Utc::now() - Duration::days(1),
+            Utc::now() + Duration::days(3_650),
+        );
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self {
@@ -53,7 +58,10 @@ impl Authority {
 
     #[must_use]
     pub fn client_between(&self, name: &str, not_before: DateTime<Utc>, not_after: DateTime<Utc>) -> Paper {
-        self.sign(params(name, &[], not_before, not_after), ExtendedKeyUsagePurpose::ClientAuth)
+        self.sign(
+            params(name, &[], not_before, not_after),
+            ExtendedKeyUsagePurpose::ClientAuth,
+        )
     }
 
     fn sign(&self, mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> Paper {

@@ -80,7 +80,9 @@ impl TlsCaller {
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         let server = ServerName::try_from(name.to_owned()).unwrap();
         let shaking = TlsConnector::from(Arc::clone(&self.config)).connect(server, stream);
-        let shaken = tokio::time::timeout(PATIENCE, shaking).await.expect("the handshake ends");
+        let shaken = tokio::time::timeout(PATIENCE, shaking)
+            .await
+            .expect("the handshake ends");
         Ok(TlsLine {
             stream: shaken.map_err(|error| error.to_string())?,
             host: name.to_owned(),
@@ -103,11 +105,16 @@ impl TlsLine {
     pub async fn get_of_host(&mut self, path: &str, host: &str) -> Result<TlsAnswer, String> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let asked = async {
-            self.stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
+            self.stream
+                .write_all(request.as_bytes())
+                .await
+                .map_err(|error| error.to_string())?;
             self.stream.flush().await.map_err(|error| error.to_string())?;
             self.read_answer().await
         };
-        tokio::time::timeout(PATIENCE, asked).await.expect("an answer or an end")
+        tokio::time::timeout(PATIENCE, asked)
+            .await
+            .expect("an answer or an end")
     }
 
     async fn read_answer(&mut self) -> Result<TlsAnswer, String> {
@@ -120,10 +127,13 @@ impl TlsLine {
             }
             bytes.extend_from_slice(&chunk[..count]);
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                continue;
+            };
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse().ok())?
             });
             if body.len() >= length.unwrap_or(0) {
                 let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());

@@ -19,8 +19,8 @@ use tokio::task::JoinHandle;
 
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
-use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::master_keys::{MasterKeyError, MasterKeys};
+use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};

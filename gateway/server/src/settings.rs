@@ -387,7 +387,9 @@ impl Settings {
             &self.master_key_previous_file,
         )?;
         let given = given.unwrap_or_default();
-        let keys = given.expose_secret().split(|letter: char| letter == ',' || letter.is_whitespace());
+        let keys = given
+            .expose_secret()
+            .split(|letter: char| letter == ',' || letter.is_whitespace());
         Ok(keys.filter(|key| !key.is_empty()).map(Into::into).collect())
     }
 }
@@ -700,13 +702,28 @@ mod tests {
 
     #[test]
     fn the_master_key_comes_from_a_command() {
-        let from = |command: &str| load("", &[("TOLLGATE_MASTER_KEY_COMMAND", command)]).unwrap().master_key();
-        assert_eq!(from("printf 'sec%s\\n' ret").unwrap().unwrap().expose_secret(), "secret");
-        for (command, words) in [("exit 3", "status: 3"), ("true", "prints nothing"), ("/does/not/exist", "status: 127")] {
+        let from = |command: &str| {
+            load("", &[("TOLLGATE_MASTER_KEY_COMMAND", command)])
+                .unwrap()
+                .master_key()
+        };
+        assert_eq!(
+            from("printf 'sec%s\\n' ret").unwrap().unwrap().expose_secret(),
+            "secret"
+        );
+        for (command, words) in [
+            ("exit 3", "status: 3"),
+            ("true", "prints nothing"),
+            ("/does/not/exist", "status: 127"),
+        ] {
             let said = from(command).err().unwrap().to_string();
             assert!(said.contains("master_key_command") && said.contains(words), "{said}");
         }
-        let both = load("", &[("TOLLGATE_MASTER_KEY_COMMAND", "true"), ("TOLLGATE_MASTER_KEY", "x")]).unwrap();
+        let both = load(
+            "",
+            &[("TOLLGATE_MASTER_KEY_COMMAND", "true"), ("TOLLGATE_MASTER_KEY", "x")],
+        )
+        .unwrap();
         assert!(both.master_key().is_err());
     }
 

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, MerchantId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+};
 use serde_json::Value;
 
 use crate::entities::{connections, sealing_keys};
@@ -24,13 +26,48 @@ pub struct SealedColumn {
 
 /// All of them, but for the secrets inside connections' configs.
 pub const SEALED_COLUMNS: [SealedColumn; 10] = [
-    sealed("webhook_endpoints", "secret_sealed", "id", "'webhook_endpoint/' || merchant_id"),
-    sealed("webhook_endpoints", "previous_secret_sealed", "id", "'webhook_endpoint/' || merchant_id"),
-    sealed("rule_secrets", "value_sealed", "merchant_id || '/' || name", "'rule_secret/' || merchant_id || '/' || name"),
-    sealed("payment_tokens", "token_sealed", "id", "'payment_token/' || merchant_id"),
-    sealed("connections", "identity_sealed", "id", "'connection_identity/' || merchant_id || '/' || slug"),
-    sealed("server_certificates", "identity_sealed", "id", "'server_certificate/' || id"),
-    sealed("certificate_authorities", "key_sealed", "name", "'certificate_authority/' || name"),
+    sealed(
+        "webhook_endpoints",
+        "secret_sealed",
+        "id",
+        "'webhook_endpoint/' || merchant_id",
+    ),
+    sealed(
+        "webhook_endpoints",
+        "previous_secret_sealed",
+        "id",
+        "'webhook_endpoint/' || merchant_id",
+    ),
+    sealed(
+        "rule_secrets",
+        "value_sealed",
+        "merchant_id || '/' || name",
+        "'rule_secret/' || merchant_id || '/' || name",
+    ),
+    sealed(
+        "payment_tokens",
+        "token_sealed",
+        "id",
+        "'payment_token/' || merchant_id",
+    ),
+    sealed(
+        "connections",
+        "identity_sealed",
+        "id",
+        "'connection_identity/' || merchant_id || '/' || slug",
+    ),
+    sealed(
+        "server_certificates",
+        "identity_sealed",
+        "id",
+        "'server_certificate/' || id",
+    ),
+    sealed(
+        "certificate_authorities",
+        "key_sealed",
+        "name",
+        "'certificate_authority/' || name",
+    ),
     sealed("installation_secrets", "sealed", "name", "'installation/' || name"),
     sealed("people", "factor_sealed", "id", "'second_factor/' || id"),
     sealed("people", "factor_waiting_sealed", "id", "'second_factor/' || id"),
@@ -78,7 +115,12 @@ impl Store {
         after: &str,
         limit: u64,
     ) -> Result<Vec<SealedRow>, StoreError> {
-        let SealedColumn { table, column, id, place } = column;
+        let SealedColumn {
+            table,
+            column,
+            id,
+            place,
+        } = column;
         let sql = format!(
             "SELECT {id} AS id, {place} AS place, {column} AS sealed FROM {table} \
              WHERE {column} <> '' AND substr({column}, 1, {length}) <> $1 AND {id} > $2 ORDER BY 1 LIMIT {limit}",

@@ -32,11 +32,8 @@ impl Doors {
         admin
             .post("/admin/v1/merchants", &json!({"slug": "other", "name": "Other"}))
             .await;
-        let connection =
-            json!({"slug": "terminal", "plugin": "terminal", "config": open(json!({"auth": "mtls"}))});
-        admin
-            .post("/admin/v1/merchants/other/connections", &connection)
-            .await;
+        let connection = json!({"slug": "terminal", "plugin": "terminal", "config": open(json!({"auth": "mtls"}))});
+        admin.post("/admin/v1/merchants/other/connections", &connection).await;
         let servers = Authority::new("authority of servers");
         let doors = Self { stage, servers };
         doors.show(&doors.servers.server(&[NAME]), json!({})).await;
@@ -52,7 +49,10 @@ impl Doors {
 
     async fn reachable(&self, gateway: &Gateway, name: &str) {
         let caller = TlsCaller::new(&self.servers.pem());
-        soon("the name is served", async || caller.call(gateway.tls[0], name).await.ok()).await;
+        soon("the name is served", async || {
+            caller.call(gateway.tls[0], name).await.ok()
+        })
+        .await;
     }
 
     fn path(merchant: &str) -> String {
@@ -60,13 +60,20 @@ impl Doors {
     }
 
     async fn issue(&self, merchant: &str) -> (String, Paper) {
-        let handout = self.stage.admin().post(&Self::path(merchant), &json!({"name": "network"})).await;
+        let handout = self
+            .stage
+            .admin()
+            .post(&Self::path(merchant), &json!({"name": "network"}))
+            .await;
         let id = handout["certificate"]["id"].as_str().unwrap().to_owned();
         (id, unpack(&handout).await)
     }
 
     async fn revoke(&self, merchant: &str, id: &str) {
-        self.stage.admin().delete(&format!("{}/{id}", Self::path(merchant))).await;
+        self.stage
+            .admin()
+            .delete(&format!("{}/{id}", Self::path(merchant)))
+            .await;
     }
 
     fn caller(&self, paper: &Paper) -> TlsCaller {
@@ -76,10 +83,14 @@ impl Doors {
     /// What a caller is answered, once the nodes had time to hear of the latest change.
     async fn answered(&self, caller: &TlsCaller, path: &str, status: u16) {
         let address = self.stage.gateway.tls[0];
-        within(std::time::Duration::from_secs(20), &format!("{status} at {path}"), async || {
-            let answer = caller.get(address, NAME, &format!("{path}?{CHECK}")).await.ok()?;
-            (answer.status == status).then_some(())
-        })
+        within(
+            std::time::Duration::from_secs(20),
+            &format!("{status} at {path}"),
+            async || {
+                let answer = caller.get(address, NAME, &format!("{path}?{CHECK}")).await.ok()?;
+                (answer.status == status).then_some(())
+            },
+        )
         .await;
     }
 
@@ -87,7 +98,10 @@ impl Doors {
     async fn refused(&self, caller: &TlsCaller) -> String {
         let address = self.stage.gateway.tls[0];
         let path = format!("/in/acme/terminal?{CHECK}");
-        soon("the caller is refused", async || caller.get(address, NAME, &path).await.err()).await
+        soon("the caller is refused", async || {
+            caller.get(address, NAME, &path).await.err()
+        })
+        .await
     }
 }
 
@@ -135,7 +149,9 @@ async fn a_certificate_opens_its_own_connection_and_no_other(#[values(Sqlite, Po
     soon("the exchange is the other merchant's", async || {
         let exchanges = doors.stage.admin().get("/admin/v1/merchants/other/exchanges").await;
         let all = exchanges["data"].as_array().unwrap();
-        let found = all.iter().any(|exchange| exchange["url"].as_str().unwrap().starts_with("/payment"));
+        let found = all
+            .iter()
+            .any(|exchange| exchange["url"].as_str().unwrap().starts_with("/payment"));
         found.then_some(())
     })
     .await;
@@ -181,7 +197,9 @@ async fn revoked_means_closed_on_every_node_within_a_second(#[values(Sqlite, Pos
         assert!(fresh.contains("CertificateRevoked"), "{fresh}");
     }
     // The other certificate of the connection, issued meanwhile, goes on.
-    doors.answered(&doors.caller(&successor), "/in/acme/terminal", 200).await;
+    doors
+        .answered(&doors.caller(&successor), "/in/acme/terminal", 200)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +228,10 @@ async fn a_session_is_not_resumed_past_a_revocation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merchants_own_authority_and_dates_are_checked() {
     let doors = Doors::new(Sqlite).await;
-    let (own, stranger) = (Authority::new("authority of acme"), Authority::new("authority of a stranger"));
+    let (own, stranger) = (
+        Authority::new("authority of acme"),
+        Authority::new("authority of a stranger"),
+    );
     let body = json!({"name": "own", "authority": own.pem()});
     let trusted = format!("{}/trusted", Doors::path("acme"));
     let kept = doors.stage.admin().post(&trusted, &body).await;
@@ -221,8 +242,14 @@ async fn a_merchants_own_authority_and_dates_are_checked() {
     doors.answered(&right, "/payment", 200).await;
     doors.answered(&right, "/in/other/terminal", 403).await;
     for (paper, why) in [
-        (own.client_between("ended", now - day * 9, now - day), "CertificateExpired"),
-        (own.client_between("early", now + day, now + day * 9), "CertificateExpired"),
+        (
+            own.client_between("ended", now - day * 9, now - day),
+            "CertificateExpired",
+        ),
+        (
+            own.client_between("early", now + day, now + day * 9),
+            "CertificateExpired",
+        ),
         (stranger.client("stranger"), "UnknownCA"),
         (own.server(&["client.example.test"]), "UnknownCA"),
     ] {
@@ -248,18 +275,37 @@ async fn a_leaf_is_known_by_its_digest() {
     let body = json!({"name": "pinned", "sha256": digest.join(":")});
     doors.stage.admin().post(&trusted, &body).await;
     doors.answered(&doors.caller(&paper), "/in/acme/terminal", 200).await;
-    assert!(doors.refused(&doors.caller(&stranger.client("its neighbour"))).await.contains("UnknownCA"));
+    assert!(
+        doors
+            .refused(&doors.caller(&stranger.client("its neighbour")))
+            .await
+            .contains("UnknownCA")
+    );
     // A certificate names one connection: the same is not taken for another.
     let trusted = format!("{}/trusted", Doors::path("other"));
-    let again = doors.stage.admin().send(Method::POST, &trusted, Some(&json!({"name": "x", "leaf": paper.certificate}))).await;
-    assert_eq!((again.status, &again.body["code"]), (409, &json!("conflict")), "{again:?}");
+    let again = doors
+        .stage
+        .admin()
+        .send(
+            Method::POST,
+            &trusted,
+            Some(&json!({"name": "x", "leaf": paper.certificate})),
+        )
+        .await;
+    assert_eq!(
+        (again.status, &again.body["code"]),
+        (409, &json!("conflict")),
+        "{again:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_verified_for_one_name_does_not_speak_to_another() {
     let doors = Doors::new(Sqlite).await;
     let own = "acme.example.test";
-    doors.show(&doors.servers.server(&[own]), json!({"merchant": "acme"})).await;
+    doors
+        .show(&doors.servers.server(&[own]), json!({"merchant": "acme"}))
+        .await;
     doors.reachable(&doors.stage.gateway, own).await;
     let (_, acme) = doors.issue("acme").await;
     let (_, other) = doors.issue("other").await;
@@ -272,7 +318,10 @@ async fn who_was_verified_for_one_name_does_not_speak_to_another() {
     assert!(said.contains("UnknownCA"), "{said}");
     let mut line = doors.caller(&acme).call(address, own).await.unwrap();
     assert_eq!(line.get(&path).await.unwrap().status, 200);
-    assert_eq!(line.get_of_host(&path, &format!("{own}:8443")).await.unwrap().status, 200);
+    assert_eq!(
+        line.get_of_host(&path, &format!("{own}:8443")).await.unwrap().status,
+        200
+    );
     let crossed = line.get_of_host(&path, NAME).await.unwrap();
     assert_eq!(crossed.status, 421, "{crossed:?}");
     assert!(crossed.body.contains("\"misdirected\""), "{crossed:?}");
@@ -285,10 +334,19 @@ async fn who_was_verified_for_one_name_does_not_speak_to_another() {
 async fn a_name_may_demand_a_certificate_and_a_connection_may_take_either() {
     let doors = Doors::new(Sqlite).await;
     let strict = "strict.example.test";
-    doors.show(&doors.servers.server(&[strict]), json!({"client_certificates": "required"})).await;
+    doors
+        .show(
+            &doors.servers.server(&[strict]),
+            json!({"client_certificates": "required"}),
+        )
+        .await;
     let (_, paper) = doors.issue("acme").await;
     let config = json!({"config": open(json!({"auth": "either"})), "basic": {"login": "qiwi", "password": "a password of qiwi"}});
-    doors.stage.admin().patch("/admin/v1/merchants/acme/connections/terminal", &config).await;
+    doors
+        .stage
+        .admin()
+        .patch("/admin/v1/merchants/acme/connections/terminal", &config)
+        .await;
     doors.answered(&doors.caller(&paper), "/in/acme/terminal", 200).await;
     let address = doors.stage.gateway.tls[0];
     let path = format!("/in/acme/terminal?{CHECK}");
@@ -298,7 +356,10 @@ async fn a_name_may_demand_a_certificate_and_a_connection_may_take_either() {
         (!said.contains("UnrecognisedName")).then_some(said)
     });
     assert!(said.await.contains("CertificateRequired"));
-    assert_eq!(doors.caller(&paper).get(address, strict, &path).await.unwrap().status, 200);
+    assert_eq!(
+        doors.caller(&paper).get(address, strict, &path).await.unwrap().status,
+        200
+    );
     // Either: with a certificate no login, without one the login.
     doors.answered(&nobody, "/in/acme/terminal", 401).await;
     let kiosk = doors.stage.kiosk().with_login("qiwi", "a password of qiwi");
@@ -310,7 +371,11 @@ async fn certificates_are_renewed_with_an_overlap_and_listed_with_their_use() {
     let doors = Doors::new(Sqlite).await;
     let (id, old) = doors.issue("acme").await;
     let renew = format!("{}/{id}/renew", Doors::path("acme"));
-    let handout = doors.stage.admin().post(&renew, &json!({"days": 5, "compatible": true})).await;
+    let handout = doors
+        .stage
+        .admin()
+        .post(&renew, &json!({"days": 5, "compatible": true}))
+        .await;
     assert_eq!(handout["certificate"]["name"], json!("network"));
     assert_eq!(handout["certificate"]["days_left"], json!(4));
     assert_eq!(handout["file_name"], json!("acme-terminal.p12"));
@@ -320,10 +385,21 @@ async fn certificates_are_renewed_with_an_overlap_and_listed_with_their_use() {
     assert_eq!(ends, [4, 89], "{listed:?}");
     assert_eq!(listed[0]["role"], json!("client"));
     assert_eq!(listed[0]["connection"], json!("terminal"));
-    assert!(listed[0]["certificate"]["subject"].as_str().unwrap().contains("acme/terminal"));
+    assert!(
+        listed[0]["certificate"]["subject"]
+            .as_str()
+            .unwrap()
+            .contains("acme/terminal")
+    );
     assert_eq!(listed[0]["certificate"]["chain"].as_array().unwrap().len(), 1);
     let audit = doors.stage.list("audit").await;
-    assert_eq!(audit.iter().filter(|entry| entry["action"] == "client_certificate.add").count(), 2);
+    assert_eq!(
+        audit
+            .iter()
+            .filter(|entry| entry["action"] == "client_certificate.add")
+            .count(),
+        2
+    );
 }
 
 #[rstest]
@@ -335,18 +411,28 @@ async fn what_ends_soon_is_told_once_by_all_nodes_together(#[values(Sqlite, Post
     let inspector = Inspector::start().await;
     stage.endpoint(&inspector, json!({})).await;
     for days in [1, 6, 13, 29, 90] {
-        stage.admin().post(&Doors::path("acme"), &json!({"name": format!("{days}"), "days": days})).await;
+        stage
+            .admin()
+            .post(&Doors::path("acme"), &json!({"name": format!("{days}"), "days": days}))
+            .await;
     }
     let told = async || {
         let events = stage.list("events").await;
         let warnings = events.iter().filter(|event| event["type"] == "certificate.expiring");
         let mut told: Vec<_> = warnings
-            .map(|event| (event["data"]["within_days"].as_i64().unwrap(), event["data"]["name"].as_str().unwrap().to_owned()))
+            .map(|event| {
+                (
+                    event["data"]["within_days"].as_i64().unwrap(),
+                    event["data"]["name"].as_str().unwrap().to_owned(),
+                )
+            })
             .collect();
         told.sort();
         told
     };
-    let expected: Vec<_> = [(1, "1"), (7, "6"), (14, "13"), (30, "29")].map(|(days, name)| (days, name.to_owned())).into();
+    let expected: Vec<_> = [(1, "1"), (7, "6"), (14, "13"), (30, "29")]
+        .map(|(days, name)| (days, name.to_owned()))
+        .into();
     soon("all are told", async || (told().await.len() == 4).then_some(())).await;
     assert_eq!(told().await, expected);
     inspector.wait_for(4).await;
@@ -363,8 +449,15 @@ async fn what_ends_soon_is_told_once_by_all_nodes_together(#[values(Sqlite, Post
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_issued_is_said(#[case] body: Value, #[case] field: &str) {
     let stage = Stage::new(Sqlite).await;
-    let answer = stage.admin().send(Method::POST, &Doors::path("acme"), Some(&body)).await;
-    assert_eq!((answer.status, &answer.body["field"]), (422, &json!(field)), "{answer:?}");
+    let answer = stage
+        .admin()
+        .send(Method::POST, &Doors::path("acme"), Some(&body))
+        .await;
+    assert_eq!(
+        (answer.status, &answer.body["field"]),
+        (422, &json!(field)),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -373,6 +466,13 @@ async fn a_connection_has_twenty_certificates_in_force_at_most() {
     for _ in 0..20 {
         stage.admin().post(&Doors::path("acme"), &json!({"name": "x"})).await;
     }
-    let answer = stage.admin().send(Method::POST, &Doors::path("acme"), Some(&json!({"name": "x"}))).await;
-    assert_eq!((answer.status, &answer.body["code"]), (422, &json!("over_quota")), "{answer:?}");
+    let answer = stage
+        .admin()
+        .send(Method::POST, &Doors::path("acme"), Some(&json!({"name": "x"})))
+        .await;
+    assert_eq!(
+        (answer.status, &answer.body["code"]),
+        (422, &json!("over_quota")),
+        "{answer:?}"
+    );
 }

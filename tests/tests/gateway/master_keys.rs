@@ -12,7 +12,10 @@ const NEW_KEY: &str = "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1
 
 fn cli(database: &TestDatabase, more: &[(&str, &str)]) -> Cli {
     let mut variables = settings_of(database.url());
-    variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    variables.extend(
+        more.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
     Cli::new(variables)
 }
 
@@ -21,19 +24,25 @@ async fn fill_with_secrets(stage: &Stage, inspector: &Inspector) {
     let admin = stage.admin();
     stage.endpoint(inspector, json!({})).await;
     let endpoints = stage.list("webhook-endpoints").await;
-    let path = format!("/admin/v1/merchants/acme/webhook-endpoints/{}/rotate-secret", endpoints[0]["id"].as_str().unwrap());
+    let path = format!(
+        "/admin/v1/merchants/acme/webhook-endpoints/{}/rotate-secret",
+        endpoints[0]["id"].as_str().unwrap()
+    );
     admin.post(&path, &json!({})).await;
     let settings = json!({"http_hosts": ["crm.acme.example"]});
     admin.put("/admin/v1/merchants/acme/rules/settings", &settings).await;
     let secret = json!({"value": "token of crm", "form": "bearer", "hosts": ["crm.acme.example"]});
     admin.put("/admin/v1/merchants/acme/rules/secrets/crm", &secret).await;
     let payin = json!({"slug": "payin", "plugin": "payin", "config": {
-        "site_id": "acme-01", "api_key": "key of payin", "notification_key": "another key of payin",
+        "site_id": "acme-01", "api_key": "key-of-payin", "notification_key": "another-key-of-payin",
     }});
     admin.post("/admin/v1/merchants/acme/connections", &payin).await;
     let client = json!({"name": "network"});
     admin
-        .post("/admin/v1/merchants/acme/connections/terminal/client-certificates", &client)
+        .post(
+            "/admin/v1/merchants/acme/connections/terminal/client-certificates",
+            &client,
+        )
         .await;
 }
 
@@ -46,9 +55,15 @@ async fn a_master_key_is_changed_while_the_gateway_serves(#[values(Sqlite, Postg
     fill_with_secrets(&stage, &inspector).await;
     let servers = Authority::new("authority of servers");
     let paper = servers.server(&["pay.example.test"]);
-    stage.admin().post("/admin/v1/certificates/server", &json!({"pem": paper.both()})).await;
+    stage
+        .admin()
+        .post("/admin/v1/certificates/server", &json!({"pem": paper.both()}))
+        .await;
 
-    let both = [("TOLLGATE_MASTER_KEY", NEW_KEY), ("TOLLGATE_MASTER_KEY_PREVIOUS", MASTER_KEY)];
+    let both = [
+        ("TOLLGATE_MASTER_KEY", NEW_KEY),
+        ("TOLLGATE_MASTER_KEY_PREVIOUS", MASTER_KEY),
+    ];
     let with_both = [&settings[..], &both[..]].concat();
     stage.gateway.stop().await;
     stage.gateway = Gateway::start_with(&stage.database, &with_both).await;
@@ -58,8 +73,17 @@ async fn a_master_key_is_changed_while_the_gateway_serves(#[values(Sqlite, Postg
         let lines = text.lines().skip(1).filter(|line| line.starts_with(key));
         lines.map(|line| line.rsplit('\t').next().unwrap().to_owned()).collect()
     };
-    let new_id = before.lines().next().unwrap().trim_start_matches("master key ").to_owned();
-    let sealed: Vec<String> = before.lines().skip(1).map(|line| line.rsplit('\t').next().unwrap().to_owned()).collect();
+    let new_id = before
+        .lines()
+        .next()
+        .unwrap()
+        .trim_start_matches("master key ")
+        .to_owned();
+    let sealed: Vec<String> = before
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit('\t').next().unwrap().to_owned())
+        .collect();
     for place in [
         "certificate_authorities.key_sealed",
         "connections.config",
@@ -81,13 +105,24 @@ async fn a_master_key_is_changed_while_the_gateway_serves(#[values(Sqlite, Postg
     let alone = [&settings[..], &[("TOLLGATE_MASTER_KEY", NEW_KEY)]].concat();
     stage.gateway = Gateway::start_with(&stage.database, &alone).await;
     let caller = TlsCaller::new(&servers.pem());
-    soon("the certificate is shown", async || caller.call(stage.gateway.tls[0], "pay.example.test").await.ok()).await;
+    soon("the certificate is shown", async || {
+        caller.call(stage.gateway.tls[0], "pay.example.test").await.ok()
+    })
+    .await;
     assert_eq!(stage.kiosk().pay("2", "4957835959", "10.00").await.result(), 0);
     inspector.wait_for(1).await;
-    stage.admin()
-        .post("/admin/v1/merchants/acme/connections/terminal/client-certificates", &json!({"name": "second"}))
+    stage
+        .admin()
+        .post(
+            "/admin/v1/merchants/acme/connections/terminal/client-certificates",
+            &json!({"name": "second"}),
+        )
         .await;
-    assert!(!stage.gateway.log().contains("cannot be used"), "{}", stage.gateway.log());
+    assert!(
+        !stage.gateway.log().contains("cannot be used"),
+        "{}",
+        stage.gateway.log()
+    );
     // The old key is worth nothing any more, and says so.
     let said = cli(&stage.database, &[]).complaint(&["merchant", "list"]).await;
     assert!(said.contains(&new_id) && said.contains("master_key_previous"), "{said}");
@@ -114,5 +149,9 @@ async fn every_sealed_column_is_rotated() {
     let stage = Stage::on(database, json!({}), &[]).await;
     let columns = "SELECT count(*) FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND p.name LIKE '%sealed%' \
          AND m.name <> 'sealing_keys'";
-    assert_eq!(stage.database.number(columns).await, 10, "a new sealed column: add it to SEALED_COLUMNS of the store");
+    assert_eq!(
+        stage.database.number(columns).await,
+        10,
+        "a new sealed column: add it to SEALED_COLUMNS of the store"
+    );
 }

@@ -96,10 +96,18 @@ async fn curl_speaks_every_version_of_both() {
     std::fs::write(&roots, servers.pem()).unwrap();
     for (protocol, http) in [("--http1.1", "1.1"), ("--http2", "2")] {
         for (least, most) in [("--tlsv1.2", "1.2"), ("--tlsv1.3", "1.3")] {
-            let output = curl(&stage, &roots, &[protocol, least, "--tls-max", most, "--write-out", "\n%{http_version}"]).await;
+            let output = curl(
+                &stage,
+                &roots,
+                &[protocol, least, "--tls-max", most, "--write-out", "\n%{http_version}"],
+            )
+            .await;
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(said.contains("<result>0</result>") && said.ends_with(&format!("\n{http}")), "{said} {errors}");
+            assert!(
+                said.contains("<result>0</result>") && said.ends_with(&format!("\n{http}")),
+                "{said} {errors}"
+            );
         }
     }
     let old = curl(&stage, &roots, &["--tlsv1.0", "--tls-max", "1.1"]).await;
@@ -178,10 +186,17 @@ async fn a_handshake_that_does_not_end_is_cut() {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), closed).await.expect("it is cut");
-    let metrics = reqwest::get(format!("http://{}/metrics", stage.gateway.admin_address)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), closed)
+        .await
+        .expect("it is cut");
+    let metrics = reqwest::get(format!("http://{}/metrics", stage.gateway.admin_address))
+        .await
+        .unwrap();
     let metrics = metrics.text().await.unwrap();
-    assert!(metrics.contains("tollgate_handshakes_total{outcome=\"timeout\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("tollgate_handshakes_total{outcome=\"timeout\"} 1"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,20 +230,38 @@ async fn what_cannot_be_shown_is_refused_with_the_reason() {
     for (body, words) in [
         (json!({"pem": "nothing"}), "not a certificate in PEM"),
         (json!({"pem": paper.certificate}), "no private key"),
-        (json!({"pem": format!("{}{}", paper.certificate, other.key)}), "do not belong together"),
-        (json!({"pem": format!("{}{}", paper.both(), other.key)}), "several private keys"),
+        (
+            json!({"pem": format!("{}{}", paper.certificate, other.key)}),
+            "do not belong together",
+        ),
+        (
+            json!({"pem": format!("{}{}", paper.both(), other.key)}),
+            "several private keys",
+        ),
         (json!({"pem": ended.both()}), "ended at"),
-        (json!({"pem": paper.both(), "names": ["other.example.test"]}), "does not have the name"),
+        (
+            json!({"pem": paper.both(), "names": ["other.example.test"]}),
+            "does not have the name",
+        ),
         (json!({"pem": servers.server(&["127.0.0.1"]).both()}), "names of hosts"),
     ] {
-        let answer = stage.admin().send(Method::POST, "/admin/v1/certificates/server", Some(&body)).await;
+        let answer = stage
+            .admin()
+            .send(Method::POST, "/admin/v1/certificates/server", Some(&body))
+            .await;
         let detail = answer.body["detail"].as_str().unwrap_or_default();
         assert!(answer.status == 422 && detail.contains(words), "{words}: {answer:?}");
     }
     show(&stage, &paper).await;
     let body = json!({"pem": paper.both(), "merchant": "acme"});
-    let answer = stage.admin().send(Method::POST, "/admin/v1/certificates/server", Some(&body)).await;
-    assert!(answer.body["detail"].as_str().unwrap().contains("somebody else"), "{answer:?}");
+    let answer = stage
+        .admin()
+        .send(Method::POST, "/admin/v1/certificates/server", Some(&body))
+        .await;
+    assert!(
+        answer.body["detail"].as_str().unwrap().contains("somebody else"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,7 +282,10 @@ async fn a_handshake_with_ourselves_is_tried_and_told() {
     assert_eq!(told["trusted"], json!(false), "{told}");
     assert!(told["distrust"].as_str().unwrap().contains("UnknownIssuer"), "{told}");
     let told = stage.admin().post(path, &json!({"name": "unknown.example.test"})).await;
-    assert!(told["reason"].as_str().unwrap().contains("nothing under this name"), "{told}");
+    assert!(
+        told["reason"].as_str().unwrap().contains("nothing under this name"),
+        "{told}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,10 @@ impl MasterKeys {
     /// A key that some secret is sealed under and that this node does not have.
     async fn any_other(&self) -> Result<Option<String>, MasterKeyError> {
         for column in SEALED_COLUMNS {
-            let rows = self.store.sealed_otherwise(column, &self.sealer.prefix(), "", 1).await?;
+            let rows = self
+                .store
+                .sealed_otherwise(column, &self.sealer.prefix(), "", 1)
+                .await?;
             let other = rows.first().and_then(|row| key_id_of(&row.sealed));
             if let Some(other) = other.filter(|other| !self.sealer.knows(other)) {
                 return Ok(Some(other.to_owned()));
@@ -121,7 +124,10 @@ impl MasterKeys {
         for column in SEALED_COLUMNS {
             let mut after = String::new();
             loop {
-                let rows = self.store.sealed_otherwise(column, &self.sealer.prefix(), &after, PAGE).await?;
+                let rows = self
+                    .store
+                    .sealed_otherwise(column, &self.sealer.prefix(), &after, PAGE)
+                    .await?;
                 let Some(last) = rows.last() else { break };
                 after = last.id.clone();
                 for row in rows {
@@ -148,7 +154,9 @@ impl MasterKeys {
         let mut after: Option<ConnectionId> = None;
         loop {
             let page = self.store.configs(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok((done, left)) };
+            let Some(last) = page.last() else {
+                return Ok((done, left));
+            };
             after = Some(last.id);
             for owned in page {
                 match config_secrets::resealed(&self.sealer, owner(&owned), &owned.config) {

@@ -3,9 +3,9 @@
 pub mod api_keys;
 pub mod bootstrap;
 mod guesses;
+pub mod master_keys;
 mod merchant_tokens;
 mod password_policy;
-pub mod master_keys;
 pub mod passwords;
 pub mod people;
 pub mod roles;

@@ -127,7 +127,10 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
             let connection = find_connection(&core, &merchant, &connection).await?;
             let mut file = create(&issue.out)?;
             let draft = issue.draft(&connection.slug);
-            let handout = core.certificates.issue(&merchant.slug, &connection, draft, AUTHOR).await?;
+            let handout = core
+                .certificates
+                .issue(&merchant.slug, &connection, draft, AUTHOR)
+                .await?;
             hand_out(&mut file, &issue.out, &handout)
         }
         Command::Renew {
@@ -140,7 +143,9 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
             let connection = find_connection(&core, &merchant, &connection).await?;
             let mut file = create(&issue.out)?;
             let (id, draft) = (certificate.parse()?, issue.draft(""));
-            let handout = (core.certificates).renew(&merchant.slug, &connection, id, draft, AUTHOR).await?;
+            let handout = (core.certificates)
+                .renew(&merchant.slug, &connection, id, draft, AUTHOR)
+                .await?;
             hand_out(&mut file, &issue.out, &handout)
         }
         Command::Trust(asked) => {
@@ -164,7 +169,10 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
         }
         Command::Revoke { merchant, certificate } => {
             let merchant = find_merchant(&core, &merchant).await?;
-            let revoked = core.certificates.revoke(merchant.id, certificate.parse()?, AUTHOR).await?;
+            let revoked = core
+                .certificates
+                .revoke(merchant.id, certificate.parse()?, AUTHOR)
+                .await?;
             say_json(&ClientCertificateView::of(revoked, now))
         }
         Command::Authority => {
@@ -194,7 +202,10 @@ async fn server(core: &Core, command: Server) -> Result<(), Failure> {
             let source = match password_file {
                 Some(password) => ServerSource::Pkcs12 {
                     file: read(&file)?.to_vec(),
-                    password: read_text(&password)?.expose_secret().trim_end_matches(['\r', '\n']).into(),
+                    password: read_text(&password)?
+                        .expose_secret()
+                        .trim_end_matches(['\r', '\n'])
+                        .into(),
                 },
                 None => ServerSource::Pem(pem_of(&file, key.as_deref())?),
             };
@@ -209,7 +220,9 @@ async fn server(core: &Core, command: Server) -> Result<(), Failure> {
         }
         Server::List => {
             let all = core.store.server_certificates().await?;
-            let views = all.into_iter().map(|certificate| ServerCertificateView::of(certificate, now));
+            let views = all
+                .into_iter()
+                .map(|certificate| ServerCertificateView::of(certificate, now));
             say_json(&views.collect::<Vec<_>>())
         }
         Server::Remove { certificate } => {
@@ -224,9 +237,17 @@ impl Issue {
     /// `otherwise` names a certificate that nobody named.
     fn draft(&self, otherwise: &str) -> IssueDraft {
         IssueDraft {
-            name: if self.name.is_empty() { otherwise.to_owned() } else { self.name.clone() },
+            name: if self.name.is_empty() {
+                otherwise.to_owned()
+            } else {
+                self.name.clone()
+            },
             days: self.days,
-            flavour: if self.compatible { Flavour::Compatible } else { Flavour::Modern },
+            flavour: if self.compatible {
+                Flavour::Compatible
+            } else {
+                Flavour::Modern
+            },
         }
     }
 }
@@ -238,7 +259,8 @@ fn create(path: &Path) -> Result<std::fs::File, Failure> {
 }
 
 fn hand_out(file: &mut std::fs::File, path: &Path, handout: &Handout) -> Result<(), Failure> {
-    file.write_all(&handout.file).map_err(|error| format!("{}: {error}", path.display()))?;
+    file.write_all(&handout.file)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
     say(&format!("certificate {}", handout.certificate.id));
     say(&format!("file        {}", path.display()));
     say(&format!("password    {}", handout.password.expose_secret()));

@@ -28,7 +28,10 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
         }
         Command::Rotate => {
             let resealed = keys.rotate().await?;
-            say(&format!("{resealed} secrets sealed anew under master key {}", core.sealer.key_id()));
+            say(&format!(
+                "{resealed} secrets sealed anew under master key {}",
+                core.sealer.key_id()
+            ));
             say("take master_key_previous away on every node now");
         }
     }

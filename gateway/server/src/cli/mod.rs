@@ -1,7 +1,7 @@
 //! The command line: one file for each subcommand.
 
-mod cert;
 mod audit;
+mod cert;
 mod connection;
 mod demo;
 mod inspector;

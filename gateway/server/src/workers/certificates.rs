@@ -106,7 +106,11 @@ impl CertificateExpiry {
         let mut ending = Vec::new();
         let mut soonest = None;
         for certificate in self.store.server_certificates().await? {
-            let shown = certificate.names.iter().filter(|name| named.insert((*name).clone())).count();
+            let shown = certificate
+                .names
+                .iter()
+                .filter(|name| named.insert((*name).clone()))
+                .count();
             if shown == 0 {
                 continue;
             }

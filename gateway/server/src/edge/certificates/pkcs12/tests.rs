@@ -38,12 +38,25 @@ impl Papers {
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
     }
 
     fn export(&self, further: &[&str]) -> Vec<u8> {
         let password = format!("pass:{PASSWORD}");
-        let export = ["pkcs12", "-export", "-in", "client.pem", "-out", "client.p12", "-passout", &password];
+        let export = [
+            "pkcs12",
+            "-export",
+            "-in",
+            "client.pem",
+            "-out",
+            "client.p12",
+            "-passout",
+            &password,
+        ];
         self.openssl(&[&export[..], further].concat()).unwrap();
         std::fs::read(self.folder.path().join("client.p12")).unwrap()
     }
@@ -123,7 +136,10 @@ fn passwords_dates_and_damage_are_told_apart() {
 }
 
 fn key_of(paper: &Paper) -> Vec<u8> {
-    PrivatePkcs8KeyDer::from_pem_slice(paper.key.as_bytes()).unwrap().secret_pkcs8_der().to_vec()
+    PrivatePkcs8KeyDer::from_pem_slice(paper.key.as_bytes())
+        .unwrap()
+        .secret_pkcs8_der()
+        .to_vec()
 }
 
 #[test]
