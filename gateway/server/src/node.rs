@@ -292,6 +292,7 @@ impl Node {
             keys: keys.clone(),
             onboarding: core.onboarding.clone(),
             new_deliveries: Arc::clone(&new_deliveries),
+            sealer: Arc::clone(&core.sealer),
             clock: Arc::clone(&core.clock),
         });
         let status = Data::new(status::Status {
@@ -357,6 +358,7 @@ impl Node {
         let desk = Desk {
             network,
             merchant_api,
+            admin: admin.clone(),
             body_bytes_max: settings.public.body_bytes_max,
         };
         let public = public::listen(&settings.public, &desk, Arc::new(Everybody), &terminator).await?;

@@ -16,7 +16,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::{NodeError, SHUTDOWN_TIMEOUT, num_cores};
+use crate::api::admin::Admin;
 use crate::api::merchant::MerchantApi;
+use crate::api::merchant::own::BODY_BYTES_MAX;
 use crate::api::misdirected::refuse_misdirected;
 use crate::api::{network, problem::Problem};
 use crate::edge::listener::{self, Admission, Connection, Entrance};
@@ -31,6 +33,8 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Desk {
     pub network: Data<network::Network>,
     pub merchant_api: Data<MerchantApi>,
+    /// Behind `/v1` for what merchants' systems share with people: rules and lists.
+    pub admin: Data<Admin>,
     pub body_bytes_max: usize,
 }
 
@@ -164,6 +168,12 @@ fn app(
         .wrap(from_fn(refuse_misdirected))
         .app_data(desk.network.clone())
         .app_data(desk.merchant_api.clone())
+        .app_data(desk.admin.clone())
+        .app_data(
+            web::JsonConfig::default()
+                .limit(BODY_BYTES_MAX)
+                .error_handler(|error, _| Problem::malformed(error.to_string()).into()),
+        )
         .app_data(web::PayloadConfig::default().limit(desk.body_bytes_max))
         .app_data(web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()))
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("this path").into()))

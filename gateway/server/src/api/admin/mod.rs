@@ -12,7 +12,7 @@ pub mod lists;
 pub mod me;
 pub mod merchants;
 pub mod people;
-mod permits;
+pub(in crate::api) mod permits;
 pub mod replays;
 pub mod revisions;
 pub mod rules;
@@ -39,6 +39,7 @@ use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
 use crate::access::people::People;
 use crate::api::problem::Problem;
+use crate::api::request_id::identify;
 use crate::edge::certificates::CertificateDesk;
 use crate::edge::outbound::Outbound;
 use crate::edge::peer::Proxies;
@@ -85,6 +86,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/admin/v1")
             .wrap(from_fn(caller::admit))
+            .wrap(from_fn(identify))
             .configure(session::configure)
             .configure(me::configure)
             .configure(people::configure)

@@ -3,6 +3,8 @@
 pub mod accounts;
 pub mod cards;
 pub mod events;
+mod once;
+pub mod own;
 pub mod payments;
 pub mod payouts;
 pub mod tokens;
@@ -24,8 +26,9 @@ use store::Store;
 use tokio::sync::Notify;
 
 use crate::access::api_keys::{ApiKeys, KeyHolder};
-use crate::access::sealing::hex;
+use crate::access::sealing::{Sealer, hex};
 use crate::api::problem::Problem;
+use crate::api::request_id::identify;
 use crate::payments::orders::{Answer, OrderError, Orders, RequestKey};
 use crate::tenancy::{BoundTenant, Directory, Onboarding};
 
@@ -42,13 +45,17 @@ pub struct MerchantApi {
     pub keys: ApiKeys,
     pub onboarding: Onboarding,
     pub new_deliveries: Arc<Notify>,
+    pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
 }
 
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/v1")
+            .wrap(from_fn(own::enter))
+            .wrap(from_fn(once::keep))
             .wrap(from_fn(require_key))
+            .wrap(from_fn(identify))
             .configure(payments::configure)
             .configure(payouts::configure)
             .configure(tokens::configure)
@@ -56,6 +63,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(cards::configure)
             .configure(events::configure)
             .configure(webhooks::configure)
+            .configure(own::configure)
             .default_service(web::route().to(nowhere)),
     );
 }
