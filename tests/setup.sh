@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a make target needs and this machine lacks, and nothing else: tests/setup.sh build|test|lint|audit|bench
+# Installs what a make target needs and this machine lacks, and nothing else: tests/setup.sh ui|build|test|lint|audit|bench
 set -euo pipefail
 
 # Debian keeps servers where a user's PATH does not look.
@@ -98,7 +98,26 @@ build() {
     echo '#include <string>' | c++ -x c++ -c -o /dev/null - 2>/dev/null && have cc || packages+=(g++)
 }
 
+# The admin UI's tools want this Node.js or a newer one.
+NODE_LEAST="20.19.0"
+
+node_is_new_enough() {
+    local version
+    version=$(node --version 2>/dev/null) || return 1
+    [ "$(printf '%s\n' "$NODE_LEAST" "${version#v}" | sort -V | head -n 1)" = "$NODE_LEAST" ]
+}
+
+ui() {
+    want node nodejs
+    want npm npm
+    apt
+    node_is_new_enough || die "the admin UI needs Node.js $NODE_LEAST or newer, this one is $(node --version); see https://nodejs.org"
+}
+
 case ${1:-} in
+ui)
+    ui
+    ;;
 build)
     build
     apt
@@ -114,6 +133,8 @@ test)
     want jq jq
     # A second opinion on handshakes and on PKCS12 files.
     want openssl openssl
+    # The walks through the admin UI.
+    want chromium chromium
     apt
     cargo_tool cargo-nextest
     ;;
@@ -134,6 +155,8 @@ bench)
     want setpriv util-linux
     want python3 python3
     want wrk wrk
+    want redis-server redis-server
+    want redis-benchmark redis-tools
     want nginx nginx
     [ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || packages+=(libnginx-mod-http-lua)
     compgen -c php-fpm >/dev/null || packages+=(php-fpm)
@@ -141,6 +164,6 @@ bench)
     apt
     ;;
 *)
-    die "usage: tests/setup.sh build|test|lint|audit|bench"
+    die "usage: tests/setup.sh ui|build|test|lint|audit|bench"
     ;;
 esac

@@ -199,6 +199,18 @@ pub fn settings_of(database_url: &str) -> BTreeMap<String, String> {
         ("TOLLGATE_ADMIN__LISTEN", "127.0.0.1:0"),
         ("TOLLGATE_LOG__FORMAT", "json"),
         ("TOLLGATE_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.0/8"),
+        // Tests bring more than one network may, from one address, on machines that are behind by nature. Those of the
+        // guards set their own.
+        ("TOLLGATE_LIMITS__MERCHANT_RATES", ""),
+        ("TOLLGATE_LIMITS__CONNECTION_IN_FLIGHT", "500"),
+        ("TOLLGATE_LIMITS__CONNECTION_SOCKETS", "500"),
+        ("TOLLGATE_LIMITS__MERCHANT_IN_FLIGHT", "500"),
+        ("TOLLGATE_LIMITS__KEY_IN_FLIGHT", "500"),
+        ("TOLLGATE_LIMITS__KEY_RATES", ""),
+        ("TOLLGATE_LIMITS__STRANGER_RATES", ""),
+        ("TOLLGATE_LIMITS__WAIT_MS", "5000"),
+        ("TOLLGATE_SHEDDING__DELAY_MS", "5000"),
+        ("TOLLGATE_SHEDDING__AFTER_MS", "60000"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

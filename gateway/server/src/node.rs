@@ -23,10 +23,9 @@ use crate::access::master_keys::{MasterKeyError, MasterKeys};
 use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
-use crate::api::{admin, network, openapi, problem::Problem, status};
+use crate::api::{admin, admin_ui, network, openapi, problem::Problem, status};
 use crate::edge::certificates::CertificateDesk;
-use crate::edge::guard::Guard;
-use crate::edge::listener::Everybody;
+use crate::edge::guards::Guards;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::tls::{Keeper, KeeperError, Terminator};
 use crate::edge::upstream::Upstreams;
@@ -42,7 +41,7 @@ use crate::plugins::Plugins;
 use crate::rulebook::{CanaryWatch, Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
-use crate::tenancy::{Directory, Onboarding, RuleBinder};
+use crate::tenancy::{Directory, Onboarding, RuleBinder, TrafficBook};
 use crate::workers::certificates::CertificateExpiry;
 use crate::workers::deliveries::Deliveries;
 use crate::workers::lists::ListUpkeep;
@@ -98,6 +97,7 @@ pub struct Core {
     pub certificates: CertificateDesk,
     pub lists: ListBook,
     pub rulebook: Rulebook,
+    pub traffic: TrafficBook,
     pub sealer: Arc<Sealer>,
     pub outbound: Outbound,
     pub engine: Engine,
@@ -153,12 +153,19 @@ impl Core {
             clock: Arc::clone(&clock),
             replay_turns: Arc::new(Semaphore::new(REPLAYS_AT_ONCE)),
         };
+        let traffic = TrafficBook {
+            store: store.clone(),
+            plugins: plugins.clone(),
+            clock: Arc::clone(&clock),
+            defaults: settings.traffic_defaults()?,
+        };
         Ok(Self {
             store,
             onboarding,
             certificates,
             lists,
             rulebook,
+            traffic,
             sealer,
             outbound,
             engine,
@@ -230,6 +237,7 @@ impl Node {
             core.plugins.clone(),
             Arc::clone(&core.sealer),
             binder,
+            core.traffic.defaults.clone(),
         )
         .await?;
         let http_timeout = Duration::from_millis(settings.rules.http_timeout_ms);
@@ -239,6 +247,8 @@ impl Node {
         let redis = settings.redis.options()?.map(Redis::new).transpose()?;
         let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
         let health = UpstreamHealth::default();
+        let options = settings.guard_options()?;
+        let guards = Guards::new(options, redis.clone(), core.store.clone(), Arc::clone(&core.clock));
         let lookups = Lookups {
             lists: lists.clone(),
             velocities: velocities.clone(),
@@ -252,6 +262,9 @@ impl Node {
         }
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
+        let (refusals, more) = guards.start(&core.store, &writer, &stopped);
+        workers.push(refusals);
+        watches.extend(more);
         let imports = Imports::new(core.lists.clone());
         let (import_queue, jobs) = mpsc::channel(IMPORTS_WAITING_MAX);
         workers.extend(start_list_workers(&core, &imports, jobs, &stopped));
@@ -290,6 +303,8 @@ impl Node {
             directory: directory.clone(),
             orders: orders.clone(),
             keys: keys.clone(),
+            guards: guards.clone(),
+            proxies: settings.public.proxies(),
             onboarding: core.onboarding.clone(),
             new_deliveries: Arc::clone(&new_deliveries),
             sealer: Arc::clone(&core.sealer),
@@ -299,6 +314,7 @@ impl Node {
             store: core.store.clone(),
             writer: writer.clone(),
             redis,
+            guards: guards.clone(),
             metrics,
             stopping: Arc::clone(&stopping),
         });
@@ -314,6 +330,8 @@ impl Node {
             import_queue,
             lookups: lists,
             rulebook: core.rulebook.clone(),
+            traffic: core.traffic.clone(),
+            guards: guards.clone(),
             hosts: hosts.clone(),
             health: health.clone(),
             keys,
@@ -347,7 +365,7 @@ impl Node {
             }),
             orders,
             directory,
-            guard: Guard::default(),
+            guards: guards.clone(),
             log: log.clone(),
             clock: core.clock,
             proxies: settings.public.proxies(),
@@ -359,9 +377,11 @@ impl Node {
             network,
             merchant_api,
             admin: admin.clone(),
+            guards: guards.clone(),
             body_bytes_max: settings.public.body_bytes_max,
         };
-        let public = public::listen(&settings.public, &desk, Arc::new(Everybody), &terminator).await?;
+        let doors = Arc::new(guards.doors().clone());
+        let public = public::listen(&settings.public, &desk, doors, &terminator).await?;
         terminator.listens_at(public.tls.clone());
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
         let servers = vec![public.server, admin_server];
@@ -586,7 +606,7 @@ fn listen_admin(
                 }
             })
             .configure(admin::configure)
-            .default_service(web::route().to(nowhere))
+            .default_service(web::route().to(admin_ui::serve))
     })
     .workers(ADMIN_WORKERS)
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
@@ -600,10 +620,6 @@ fn listen_admin(
     let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
     let server = server.run();
     Ok((address, (server.handle(), tokio::spawn(server))))
-}
-
-async fn nowhere() -> Result<&'static str, Problem> {
-    Err(Problem::not_found("this path"))
 }
 
 fn num_cores() -> usize {

@@ -4,22 +4,28 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Config, Environment, File, FileFormat};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
-use store::ListQuota;
 use zeroize::Zeroizing;
 
 use crate::access::people::{FactorPolicy, SessionLimits};
 use crate::edge::certificates::pkcs12::Pkcs12Policy;
+use store::{LimitLevel, ListQuota};
+
+use crate::edge::guards::GuardOptions;
+use crate::edge::guards::shedding::SheddingOptions;
+use crate::edge::guards::strict::StrictRates;
 use crate::edge::peer::{ForwardedHeader, Proxies};
 use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
+use crate::tenancy::{RateWindow, Traffic, TrafficDefaults, TrafficLimits, read_windows};
 
 /// Every key, documented, with its default.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -76,6 +82,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     pub connectors: ConnectorSettings,
     pub certificates: CertificateSettings,
+    pub limits: LimitSettings,
+    pub shedding: SheddingSettings,
     pub log: LogSettings,
 }
 
@@ -111,6 +119,33 @@ pub struct ConnectorSettings {
     pub operation_timeout_ms: u64,
     #[serde(deserialize_with = "list")]
     pub allow_networks: Vec<IpNet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSettings {
+    merchant_rates: String,
+    merchant_peer_rates: String,
+    merchant_in_flight: u32,
+    merchant_sockets: u32,
+    connection_rates: String,
+    connection_in_flight: u32,
+    connection_sockets: u32,
+    key_rates: String,
+    key_in_flight: u32,
+    wait_ms: u64,
+    peer_sockets: u32,
+    stranger_rates: String,
+    log_in_rates: String,
+    key_creation_rates: String,
+    certificate_issue_rates: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SheddingSettings {
+    delay_ms: u64,
+    after_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -319,6 +354,9 @@ impl Settings {
                 "certificates.pkcs12_rounds_max",
                 u64::from(self.certificates.pkcs12_rounds_max),
             ),
+            ("limits.peer_sockets", u64::from(self.limits.peer_sockets)),
+            ("shedding.delay_ms", self.shedding.delay_ms),
+            ("shedding.after_ms", self.shedding.after_ms),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
@@ -360,6 +398,8 @@ impl Settings {
                 format!("has 1 to {REDIS_PREFIX_LENGTH_MAX} letters, digits, hyphens, underscores and colons");
             return Err(SettingsError::value("redis.prefix", message));
         }
+        self.traffic_defaults()?;
+        self.guard_options()?;
         if let Some(options) = self.redis.options()? {
             Redis::new(options).map_err(|error| SettingsError::value("redis.url", error.to_string()))?;
         }
@@ -392,6 +432,88 @@ impl Settings {
             .split(|letter: char| letter == ',' || letter.is_whitespace());
         Ok(keys.filter(|key| !key.is_empty()).map(Into::into).collect())
     }
+}
+
+/// What guards go by.
+impl Settings {
+    /// Limits of merchants, connections and keys that have none of their own.
+    pub fn traffic_defaults(&self) -> Result<TrafficDefaults, SettingsError> {
+        let limits = &self.limits;
+        let merchant = traffic(
+            LimitLevel::Merchant,
+            [
+                ("limits.merchant_rates", &limits.merchant_rates),
+                ("limits.merchant_peer_rates", &limits.merchant_peer_rates),
+            ],
+            ("limits.merchant_in_flight", limits.merchant_in_flight),
+            ("limits.merchant_sockets", limits.merchant_sockets),
+        )?;
+        let none = String::new();
+        let connection = traffic(
+            LimitLevel::Connection,
+            [("limits.connection_rates", &limits.connection_rates), ("", &none)],
+            ("limits.connection_in_flight", limits.connection_in_flight),
+            ("limits.connection_sockets", limits.connection_sockets),
+        )?;
+        let in_flight = ("limits.key_in_flight", limits.key_in_flight);
+        let rates = [("limits.key_rates", &limits.key_rates), ("", &none)];
+        let api_key = traffic(LimitLevel::ApiKey, rates, in_flight, in_flight)?;
+        Ok(TrafficDefaults {
+            merchant,
+            connection,
+            api_key,
+        })
+    }
+
+    pub fn guard_options(&self) -> Result<GuardOptions, SettingsError> {
+        let limits = &self.limits;
+        let windows = |key, text| windows(key, text).map(Into::into);
+        Ok(GuardOptions {
+            defaults: self.traffic_defaults()?,
+            stranger_rates: windows("limits.stranger_rates", &limits.stranger_rates)?,
+            strict: StrictRates {
+                log_in: windows("limits.log_in_rates", &limits.log_in_rates)?,
+                key_creation: windows("limits.key_creation_rates", &limits.key_creation_rates)?,
+                certificate_issue: windows("limits.certificate_issue_rates", &limits.certificate_issue_rates)?,
+            },
+            wait: Duration::from_millis(limits.wait_ms),
+            sockets_max: self.public.connections_max,
+            peer_sockets_max: limits.peer_sockets,
+            trusted_proxies: self.public.trusted_proxies.clone(),
+            shedding: SheddingOptions {
+                delay: Duration::from_millis(self.shedding.delay_ms),
+                after: Duration::from_millis(self.shedding.after_ms),
+            },
+        })
+    }
+}
+
+type Given<T> = (&'static str, T);
+
+fn traffic(
+    level: LimitLevel,
+    [rates, peer_rates]: [Given<&String>; 2],
+    in_flight: Given<u32>,
+    sockets: Given<u32>,
+) -> Result<Arc<Traffic>, SettingsError> {
+    for (key, at_once) in [in_flight, sockets] {
+        let limits = TrafficLimits {
+            in_flight: Some(at_once),
+            ..TrafficLimits::default()
+        };
+        let checked = limits.checked(level, 0);
+        checked.map_err(|error| SettingsError::value(key, error.message))?;
+    }
+    Ok(Arc::new(Traffic {
+        rates: windows(rates.0, rates.1)?.into(),
+        peer_rates: windows(peer_rates.0, peer_rates.1)?.into(),
+        in_flight: in_flight.1,
+        sockets: sockets.1,
+    }))
+}
+
+fn windows(key: &'static str, text: &str) -> Result<Vec<RateWindow>, SettingsError> {
+    read_windows(key, text).map_err(|error| SettingsError::value(key, error.message))
 }
 
 impl PublicSettings {
@@ -694,6 +816,9 @@ mod tests {
             ("[redis]\ntimeout_ms = 0\n", "redis.timeout_ms"),
             ("[webhooks]\npoll_ms = 0\n", "webhooks.poll_ms"),
             ("[log]\nformat = \"xml\"\n", "log.format"),
+            ("[limits]\nkey_rates = \"fast\"\n", "limits.key_rates"),
+            ("[limits]\nmerchant_in_flight = 0\n", "limits.merchant_in_flight"),
+            ("[shedding]\nafter_ms = 0\n", "shedding.after_ms"),
         ] {
             let message = refusal(toml, &[]);
             assert!(message.contains(key) && !message.contains("secret"), "{message}");

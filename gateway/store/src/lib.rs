@@ -19,8 +19,10 @@ mod entities;
 mod error;
 mod events;
 mod exchanges;
+mod guard_refusals;
 mod idempotency;
 mod invitations;
+mod limits;
 mod link;
 mod list_imports;
 mod lists;
@@ -56,14 +58,17 @@ pub use client_certificates::{BoundCertificate, ClientCertificate, ClientCertifi
 pub use connect::{DatabaseOptions, Store};
 pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
-    AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryStatus, NextStep, WaitingEndpoint,
+    AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NextStep,
+    WaitingEndpoint,
 };
 pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, NewEndpoint, RetrySchedule};
 pub use error::StoreError;
 pub use events::{Event, NewEvent};
 pub use exchanges::{Exchange, ExchangeFilter, NewExchange};
+pub use guard_refusals::GuardRefusals;
 pub use idempotency::{IdempotencyKey, KeyAnswer, KeyClaim};
 pub use invitations::Invitation;
+pub use limits::{LimitLevel, LimitSubject, StoredLimits};
 pub use list_imports::{DropCursor, ListImport, ListImportError, ListImportProgress, ListImportStatus, NewListImport};
 pub use lists::{List, ListAnswer, ListChange, ListEntry, ListError, ListQuota};
 pub use log_writer::{LogWriter, Registration};

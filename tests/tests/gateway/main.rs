@@ -1,6 +1,7 @@
 //! The real binary over the wire, on both databases.
 
 mod access;
+mod admin_ui;
 mod audit;
 mod bad_input;
 mod bad_scripts;
@@ -13,8 +14,10 @@ mod container;
 mod decisions;
 mod demo;
 mod front_door;
+mod hostile;
 mod kills;
 mod ledger;
+mod limits;
 mod lists;
 mod master_keys;
 mod neighbours;
@@ -34,7 +37,9 @@ mod rules;
 mod rules_cli;
 mod settlements;
 mod shadow;
+mod shared_limits;
 mod shared_velocity;
+mod shedding;
 mod shutdown;
 mod stage;
 mod tls;

@@ -7,6 +7,7 @@ mod demo;
 mod inspector;
 mod key;
 mod keys;
+mod limit;
 mod list;
 mod merchant;
 mod registry;
@@ -89,6 +90,9 @@ enum Command {
     /// See and change the master key that secrets are sealed under
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Print and change how much traffic merchants, connections and API keys may bring
+    #[command(subcommand)]
+    Limit(limit::Command),
     /// Check, test, publish and replay a merchant's rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -148,6 +152,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             say(&roles::table());
             Ok(())
         }
+        Command::Limit(command) => return limit::run(open().await?, command).await,
         Command::Serve => serve::run(cli.settings.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
