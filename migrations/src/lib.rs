@@ -23,6 +23,7 @@ mod m20261122_000013_canaries;
 mod m20261122_000014_rule_secrets;
 mod m20261122_000016_orders;
 mod m20261122_000017_identities;
+mod m20261128_000010_access;
 mod m20261128_000020_certificates;
 mod m20261128_000030_limits;
 
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000014_rule_secrets::Migration),
             Box::new(m20261122_000016_orders::Migration),
             Box::new(m20261122_000017_identities::Migration),
+            Box::new(m20261128_000010_access::Migration),
             Box::new(m20261128_000030_limits::Migration),
             Box::new(m20261128_000020_certificates::Migration),
         ]

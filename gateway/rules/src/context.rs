@@ -11,10 +11,12 @@ use crate::call::CallState;
 use crate::fields::{View, argument, key_bytes, unknown_field, without_self};
 use crate::limits::HASH_KEY_BYTES;
 use crate::money::{kind_of, money_of, whole};
-use crate::questions::{Questions, http, lists, velocity};
+use crate::questions::{Questions, health, http, lists, velocity};
 use crate::views::rfc3339;
 
-pub(crate) const CONTEXT_FIELDS: [&str; 8] = ["now", "time", "random", "hash", "log", "list", "velocity", "http"];
+pub(crate) const CONTEXT_FIELDS: [&str; 9] = [
+    "now", "time", "random", "hash", "log", "list", "velocity", "health", "http",
+];
 
 /// The functions behind `ctx`, made once per VM.
 struct ContextFunctions {
@@ -24,6 +26,7 @@ struct ContextFunctions {
     log: Function,
     list: Function,
     velocity: Function,
+    health: Function,
     http: AnyUserData,
 }
 
@@ -37,6 +40,7 @@ impl ContextFunctions {
             log: lua.create_function(move |lua, args| log(lua, &logged, args))?,
             list: lists::function(lua, questions)?,
             velocity: velocity::function(lua, questions)?,
+            health: health::function(lua, questions)?,
             http: http::object(lua, questions)?,
         })
     }
@@ -70,6 +74,7 @@ impl View for ContextView {
             Some(b"log") => Value::Function(functions.log.clone()),
             Some(b"list") => Value::Function(functions.list.clone()),
             Some(b"velocity") => Value::Function(functions.velocity.clone()),
+            Some(b"health") => Value::Function(functions.health.clone()),
             Some(b"http") => Value::UserData(functions.http.clone()),
             _ => return Err(unknown_field(lua, Self::NAME, key, &CONTEXT_FIELDS)),
         })

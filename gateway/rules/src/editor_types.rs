@@ -13,6 +13,7 @@ use crate::context::CONTEXT_FIELDS;
 use crate::input::{Command, Handler};
 use crate::lint::surface;
 use crate::money::MONEY_FIELDS;
+use crate::questions::health::HEALTH_FIELDS;
 use crate::questions::http::{HTTP_FIELDS, OPTIONS, RESPONSE_FIELDS};
 use crate::questions::lists::LIST_FIELDS;
 use crate::questions::velocity::TOTALS_FIELDS;
@@ -177,7 +178,7 @@ fn function_type(function: &str, this: &str) -> String {
 #[test]
 fn views_and_the_context_are_declared_as_they_are() {
     let definitions = Definitions::read();
-    let views: [(&str, &[&str]); 9] = [
+    let views: [(&str, &[&str]); 10] = [
         ("Request", &REQUEST_FIELDS),
         ("Payment", &PAYMENT_FIELDS),
         ("Event", &EVENT_FIELDS),
@@ -185,6 +186,7 @@ fn views_and_the_context_are_declared_as_they_are() {
         ("Money", &MONEY_FIELDS),
         ("List", &LIST_FIELDS),
         ("Totals", &TOTALS_FIELDS),
+        ("Health", &HEALTH_FIELDS),
         ("Http", &HTTP_FIELDS),
         ("Response", &RESPONSE_FIELDS),
     ];
@@ -263,6 +265,11 @@ fn test_cases_are_declared_as_they_are() {
             "TotalsCase",
             "{ check = { account = '1' }, velocity = { k = { ['1h'] = { nope = 1 } } }, expect = accept() }",
             definitions.members("TotalsCase"),
+        ),
+        (
+            "HealthCase",
+            "{ check = { account = '1' }, health = { c = { nope = 1 } }, expect = accept() }",
+            definitions.members("HealthCase"),
         ),
         (
             "ResponseCase",

@@ -32,6 +32,10 @@ pub enum HostQuestion {
         key: String,
         windows: Vec<Window>,
     },
+    /// How a connection of the merchant's did of late.
+    Health {
+        connection: String,
+    },
     Http(HttpQuestion),
 }
 
@@ -87,6 +91,16 @@ pub enum HostAnswer {
     },
     /// As many as windows were asked for, in their order.
     Velocity { totals: Vec<Totals> },
+    /// `up` is whether requests are sent to it now. Of the last minutes: how many were sent, how many of a hundred were
+    /// answered, and the median of their times; nothing of what was not asked.
+    Health {
+        up: bool,
+        requests: u32,
+        #[serde(default)]
+        success_percent: Option<u8>,
+        #[serde(default)]
+        latency_ms: Option<u32>,
+    },
     /// `headers` are those that the host passes on, names in lower case. The body is text, at most 64 KiB of it.
     Http {
         status: u16,
@@ -136,6 +150,7 @@ pub enum HostError {
 pub enum NameKind {
     List,
     Credential,
+    Connection,
 }
 
 impl fmt::Display for NameKind {
@@ -143,6 +158,7 @@ impl fmt::Display for NameKind {
         f.write_str(match self {
             Self::List => "list",
             Self::Credential => "credential",
+            Self::Connection => "connection",
         })
     }
 }

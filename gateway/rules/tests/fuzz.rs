@@ -414,6 +414,12 @@ impl Host for Dealt {
             (None, HostQuestion::Velocity { .. }) => Ok(HostAnswer::Velocity {
                 totals: self.totals.clone(),
             }),
+            (None, HostQuestion::Health { .. }) => Ok(HostAnswer::Health {
+                up: true,
+                requests: 3,
+                success_percent: Some(66),
+                latency_ms: Some(12),
+            }),
             (None, HostQuestion::Http(_)) => Ok(HostAnswer::Http {
                 status: 200,
                 headers: BTreeMap::new(),

@@ -36,6 +36,13 @@ fn answers_become_values() {
         ("ctx.velocity('k', {'1m', '30d'})['1m'].count", "1"),
         ("ctx.velocity('k', {'1m', '30d'})['30d'].count", "43200"),
         ("ctx.velocity('k', '1h').sum > money('10 RUB')", "true"),
+        ("ctx.health('card-main').up", "true"),
+        ("ctx:health('down').up", "false"),
+        (
+            "ctx.health('card-main').success + ctx.health('card-main').requests",
+            "115",
+        ),
+        ("ctx.health('card-main').latency", "120"),
         ("ctx.http.get('https://a.example/x').status", "200"),
         (
             "ctx.http:get('https://a.example/x').headers['content-type']",

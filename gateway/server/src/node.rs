@@ -19,13 +19,16 @@ use tokio::task::JoinHandle;
 
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
+use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, network, openapi, problem::Problem, status};
+use crate::edge::certificates::CertificateDesk;
 use crate::edge::guards::Guards;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::tls::{Keeper, KeeperError, Terminator};
 use crate::edge::upstream::Upstreams;
+use crate::edge::upstream_health::UpstreamHealth;
 use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::neighbours::{Redis, RedisError};
@@ -75,6 +78,8 @@ pub enum NodeError {
     Redis(#[from] RedisError),
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("people: {0}")]
+    People(#[from] PeopleError),
     #[error("certificates: {0}")]
     Certificates(#[from] KeeperError),
     #[error("listener {address}: {error}")]
@@ -85,6 +90,7 @@ pub enum NodeError {
 pub struct Core {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub certificates: CertificateDesk,
     pub lists: ListBook,
     pub rulebook: Rulebook,
     pub traffic: TrafficBook,
@@ -112,6 +118,14 @@ impl Core {
             sealer: Arc::clone(&sealer),
             outbound: outbound.clone(),
             clock: Arc::clone(&clock),
+            pkcs12: settings.certificates.pkcs12(),
+        };
+        let certificates = CertificateDesk {
+            store: store.clone(),
+            sealer: Arc::clone(&sealer),
+            clock: Arc::clone(&clock),
+            pkcs12: settings.certificates.pkcs12(),
+            client_days: settings.certificates.client_days,
         };
         let lists = ListBook {
             store: store.clone(),
@@ -134,6 +148,7 @@ impl Core {
         Ok(Self {
             store,
             onboarding,
+            certificates,
             lists,
             rulebook,
             traffic,
@@ -196,7 +211,7 @@ impl Node {
         let bootstrap = settings
             .admin
             .bootstrap_token()?
-            .map(|token| BootstrapToken::new(&token))
+            .map(|token| BootstrapToken::new(&token).map(Arc::new))
             .transpose()?;
         let log = LogWriter::start(&core.store);
         let writer = PaymentWriter::start(&core.store);
@@ -219,9 +234,11 @@ impl Node {
         let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
         let options = settings.guard_options()?;
         let guards = Guards::new(options, redis.clone(), core.store.clone(), Arc::clone(&core.clock));
+        let health = UpstreamHealth::default();
         let lookups = Lookups {
             lists: lists.clone(),
             velocities: velocities.clone(),
+            health: health.clone(),
             clock: Arc::clone(&core.clock),
         };
         let hosts = Hosts::new(core.outbound.clone(), Arc::clone(&core.sealer), lookups, http_timeout);
@@ -242,14 +259,16 @@ impl Node {
         let canaries = Canaries::default();
         workers.push(start_canary_watch(&core, &canaries, &new_deliveries, &stopped));
 
+        let upstream = Outbound::new(settings.connectors.allow_networks.clone())?;
         let orders = Orders::new(OrderParts {
             store: core.store.clone(),
             directory: directory.clone(),
             upstreams: Upstreams::new(
-                Outbound::new(settings.connectors.allow_networks.clone())?,
+                upstream.clone(),
                 log.clone(),
                 Arc::clone(&core.clock),
                 Arc::clone(&core.sealer),
+                health.clone(),
             ),
             engine: core.engine.clone(),
             hosts: hosts.clone(),
@@ -284,9 +303,13 @@ impl Node {
             metrics,
             stopping: Arc::clone(&stopping),
         });
+        let people = open_people(settings, &core, bootstrap.clone()).await?;
         let admin = Data::new(admin::Admin {
             store: core.store.clone(),
             onboarding: core.onboarding.clone(),
+            certificates: core.certificates,
+            terminator: Arc::clone(&terminator),
+            upstream: upstream.clone(),
             lists: core.lists,
             imports,
             import_queue,
@@ -295,10 +318,14 @@ impl Node {
             traffic: core.traffic.clone(),
             guards: guards.clone(),
             hosts: hosts.clone(),
+            health: health.clone(),
             keys,
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
+            people,
             bootstrap,
+            proxies: settings.public.proxies(),
+            url: admin_url(settings),
             body_bytes_max: settings.admin.body_bytes_max,
         });
         let network = Data::new(network::Network {
@@ -339,6 +366,7 @@ impl Node {
         };
         let doors = Arc::new(guards.doors().clone());
         let public = public::listen(&settings.public, &desk, doors, &terminator).await?;
+        terminator.listens_at(public.tls.clone());
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
         let servers = vec![public.server, admin_server];
         Ok(Self {
@@ -379,6 +407,28 @@ impl Node {
         }
         self.log.flush().await;
     }
+}
+
+async fn open_people(
+    settings: &Settings,
+    core: &Core,
+    bootstrap: Option<Arc<BootstrapToken>>,
+) -> Result<People, NodeError> {
+    let people = People::open(PeopleParts {
+        store: core.store.clone(),
+        sealer: Arc::clone(&core.sealer),
+        clock: Arc::clone(&core.clock),
+        bootstrap,
+        factor_policy: settings.access.second_factor,
+        limits: settings.access.limits(),
+    });
+    Ok(people.await?)
+}
+
+fn admin_url(settings: &Settings) -> String {
+    let url = settings.admin.url.clone();
+    let url = url.unwrap_or_else(|| format!("http://{}", settings.admin.listen));
+    url.trim_end_matches('/').to_owned()
 }
 
 /// With what keeps Redis's part of them, if there is Redis.

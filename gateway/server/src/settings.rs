@@ -14,6 +14,8 @@ use store::{LimitLevel, ListQuota};
 use crate::edge::guards::GuardOptions;
 use crate::edge::guards::shedding::SheddingOptions;
 use crate::edge::guards::strict::StrictRates;
+use crate::access::people::{FactorPolicy, SessionLimits};
+use crate::edge::certificates::pkcs12::Pkcs12Policy;
 use crate::edge::peer::{ForwardedHeader, Proxies};
 use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;
@@ -63,6 +65,7 @@ pub struct Settings {
     master_key_file: String,
     pub public: PublicSettings,
     pub admin: AdminSettings,
+    pub access: AccessSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
     pub payments: PaymentSettings,
@@ -73,6 +76,7 @@ pub struct Settings {
     pub connectors: ConnectorSettings,
     pub limits: LimitSettings,
     pub shedding: SheddingSettings,
+    pub certificates: CertificateSettings,
     pub log: LogSettings,
 }
 
@@ -141,9 +145,29 @@ pub struct SheddingSettings {
 #[serde(deny_unknown_fields)]
 pub struct AdminSettings {
     pub listen: String,
+    #[serde(deserialize_with = "given")]
+    pub url: Option<String>,
     bootstrap_token: SecretString,
     bootstrap_token_file: String,
     pub body_bytes_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    pub second_factor: FactorPolicy,
+    pub session_hours: u32,
+    pub idle_minutes: u32,
+}
+
+impl AccessSettings {
+    #[must_use]
+    pub fn limits(&self) -> SessionLimits {
+        SessionLimits {
+            life: chrono::Duration::hours(self.session_hours.into()),
+            idle: chrono::Duration::minutes(self.idle_minutes.into()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -227,6 +251,14 @@ pub struct WebhookSettings {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct CertificateSettings {
+    pub client_days: u32,
+    pkcs12_rounds_max: u32,
+    pkcs12_allow_unprotected: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogSettings {
     pub format: LogFormat,
     pub filter: String,
@@ -286,6 +318,8 @@ impl Settings {
             ("public.connections_max", self.public.connections_max as u64),
             ("database.connections_max", u64::from(self.database.connections_max)),
             ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
+            ("access.session_hours", self.access.session_hours.into()),
+            ("access.idle_minutes", self.access.idle_minutes.into()),
             ("redis.timeout_ms", self.redis.timeout_ms),
             ("redis.connect_timeout_ms", self.redis.connect_timeout_ms),
             ("redis.failures_max", u64::from(self.redis.failures_max)),
@@ -309,6 +343,11 @@ impl Settings {
             ("limits.peer_sockets", u64::from(self.limits.peer_sockets)),
             ("shedding.delay_ms", self.shedding.delay_ms),
             ("shedding.after_ms", self.shedding.after_ms),
+            ("certificates.client_days", u64::from(self.certificates.client_days)),
+            (
+                "certificates.pkcs12_rounds_max",
+                u64::from(self.certificates.pkcs12_rounds_max),
+            ),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
@@ -465,6 +504,15 @@ impl PublicSettings {
         TerminatorOptions {
             at_once: self.handshakes_at_once,
             default_name: self.tls_default_name.as_deref().map(str::to_ascii_lowercase),
+        }
+    }
+}
+
+impl CertificateSettings {
+    pub const fn pkcs12(&self) -> Pkcs12Policy {
+        Pkcs12Policy {
+            rounds_max: self.pkcs12_rounds_max,
+            allow_unprotected: self.pkcs12_allow_unprotected,
         }
     }
 }

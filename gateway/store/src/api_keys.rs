@@ -17,8 +17,10 @@ pub struct ApiKey {
     pub id: ApiKeyId,
     pub merchant_id: MerchantId,
     pub name: String,
-    /// SHA-256 of the key, in hexadecimal digits.
+    /// SHA-256 of the key, in hexadecimal digits; empty for a public key.
     pub hash: String,
+    /// PEM of the key that the merchant's tokens are verified with.
+    pub public_key: Option<String>,
     pub scopes: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
@@ -33,6 +35,7 @@ impl Store {
             merchant_id: key.merchant_id.to_string(),
             name: key.name.clone(),
             hash: key.hash.clone(),
+            public_key: key.public_key.clone(),
             scopes: serde_json::json!(key.scopes),
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
@@ -111,6 +114,7 @@ impl ApiKey {
             merchant_id: read_id(&row.merchant_id)?,
             name: row.name,
             hash: row.hash,
+            public_key: row.public_key,
             scopes: serde_json::from_value(row.scopes).map_err(|error| StoreError::Corrupt(error.to_string()))?,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,

@@ -88,6 +88,10 @@ typed_id!(CanaryId, "can", "canary");
 typed_id!(AuditId, "aud", "audit entry");
 typed_id!(TokenId, "tok", "payment token");
 typed_id!(ApiKeyId, "key", "API key");
+typed_id!(PersonId, "per", "person");
+typed_id!(MembershipId, "mem", "membership");
+typed_id!(InvitationId, "inv", "invitation");
+typed_id!(SessionId, "ses", "session");
 typed_id!(ClientCertificateId, "ccr", "client certificate");
 typed_id!(ServerCertificateId, "scr", "server certificate");
 

@@ -12,7 +12,7 @@ use crate::suggest;
 pub(super) fn check(walk: &mut Walk<'_>, called: Kind, args: &FunctionArgs) {
     let Kind::Makes(made) = called else { return };
     match made {
-        Made::Route | Made::Fallback => {
+        Made::Route | Made::Fallback | Made::Health => {
             let known = walk.known.connections.clone();
             name(walk, first(args), known.as_deref(), "connection");
         }

@@ -3,6 +3,7 @@
 use super::surface;
 use crate::context::CONTEXT_FIELDS;
 use crate::money::MONEY_FIELDS;
+use crate::questions::health::HEALTH_FIELDS;
 use crate::questions::http::{HTTP_FIELDS, RESPONSE_FIELDS};
 use crate::questions::lists::LIST_FIELDS;
 use crate::questions::velocity::TOTALS_FIELDS;
@@ -21,6 +22,7 @@ pub(super) enum Kind {
     Money,
     List,
     Totals,
+    Health,
     Response,
     Answer,
     Library(&'static str),
@@ -35,6 +37,7 @@ pub(super) enum Made {
     Scaled,
     List,
     Velocity,
+    Health,
     Response,
     Route,
     Reject,
@@ -55,6 +58,7 @@ impl Kind {
             Self::Money => ("money", &MONEY_FIELDS),
             Self::List => ("list", &LIST_FIELDS),
             Self::Totals => ("velocity", &TOTALS_FIELDS),
+            Self::Health => ("health", &HEALTH_FIELDS),
             Self::Response => ("response", &RESPONSE_FIELDS),
             Self::Answer => ("an answer", &["fallback"]),
             Self::Library(name) => (name, surface::library(name)?),
@@ -72,10 +76,13 @@ impl Kind {
             (Self::Ctx, "http") => Self::Http,
             (Self::Ctx, "list") => Self::Makes(Made::List),
             (Self::Ctx, "velocity") => Self::Makes(Made::Velocity),
+            (Self::Ctx, "health") => Self::Makes(Made::Health),
             (Self::Http, "get" | "post") => Self::Makes(Made::Response),
             (Self::Money, "times" | "percent") => Self::Makes(Made::Scaled),
             (Self::Answer, "fallback") => Self::Makes(Made::Fallback),
-            (Self::Totals, "count") | (Self::Response, "status") => Self::Number,
+            (Self::Totals, "count")
+            | (Self::Health, "requests" | "success" | "latency")
+            | (Self::Response, "status") => Self::Number,
             (Self::Library("math"), "random" | "randomseed") => Self::Makes(Made::MathRandom),
             _ => Self::Unknown,
         }
@@ -102,6 +109,7 @@ impl Kind {
             Self::Makes(Made::Money | Made::Scaled) => Self::Money,
             Self::Makes(Made::List) => Self::List,
             Self::Makes(Made::Velocity) => Self::Totals,
+            Self::Makes(Made::Health) => Self::Health,
             Self::Makes(Made::Response) => Self::Response,
             Self::Makes(Made::Route | Made::Reject | Made::Answer | Made::Fallback) => Self::Answer,
             _ => Self::Unknown,

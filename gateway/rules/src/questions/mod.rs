@@ -1,9 +1,10 @@
-//! The host functions of a script: `ctx.list`, `ctx.velocity`, `ctx.http`.
+//! The host functions of a script: `ctx.list`, `ctx.velocity`, `ctx.health`, `ctx.http`.
 //!
 //! Each is a Lua function of the prelude that first puts its question into the call (checked here), then yields to the
 //! driver of the call, which waits for the host, and then makes a value of the answer (here again). So a call takes the
 //! same steps however long the host took, and a replay takes them too.
 
+pub(crate) mod health;
 pub(crate) mod http;
 pub(crate) mod lists;
 pub(crate) mod velocity;

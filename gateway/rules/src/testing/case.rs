@@ -87,6 +87,8 @@ struct Form {
     #[serde(default)]
     velocity: BTreeMap<String, BTreeMap<Window, TotalsForm>>,
     #[serde(default)]
+    health: BTreeMap<String, HealthForm>,
+    #[serde(default)]
     http: BTreeMap<String, HttpForm>,
     /// The calls of a stored decision, as JSON.
     #[serde(default)]
@@ -111,6 +113,7 @@ impl Form {
             None => CaseHost::Written {
                 lists: self.lists.into_iter().map(|(name, list)| (name, list.rows())).collect(),
                 velocity: totals(self.velocity)?,
+                health: self.health,
                 http: self.http,
             },
         };
@@ -327,6 +330,36 @@ impl HttpForm {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealthForm {
+    up: Option<bool>,
+    #[serde(default)]
+    requests: u32,
+    success: Option<u8>,
+    latency: Option<u32>,
+}
+
+impl HealthForm {
+    fn answer(&self) -> HostAnswer {
+        HostAnswer::Health {
+            up: self.up.unwrap_or(true),
+            requests: self.requests,
+            success_percent: self.success,
+            latency_ms: self.latency,
+        }
+    }
+
+    fn unused() -> HostAnswer {
+        HostAnswer::Health {
+            up: true,
+            requests: 0,
+            success_percent: None,
+            latency_ms: None,
+        }
+    }
+}
+
 /// Answers what the case says.
 #[derive(Debug)]
 pub(crate) enum CaseHost {
@@ -334,6 +367,8 @@ pub(crate) enum CaseHost {
     Written {
         lists: BTreeMap<String, BTreeMap<String, Json>>,
         velocity: VelocityTable,
+        /// By connection; one that is not named is in order.
+        health: BTreeMap<String, HealthForm>,
         /// By `GET https://…`.
         http: BTreeMap<String, HttpForm>,
     },
@@ -343,7 +378,12 @@ impl Host for CaseHost {
     fn ask<'a>(&'a self, question: &'a HostQuestion) -> HostFuture<'a> {
         match self {
             Self::Recorded(recorded) => recorded.ask(question),
-            Self::Written { lists, velocity, http } => Box::pin(std::future::ready(match question {
+            Self::Written {
+                lists,
+                velocity,
+                health,
+                http,
+            } => Box::pin(std::future::ready(match question {
                 HostQuestion::ListGet { list, key } => listed(lists, list, key),
                 HostQuestion::Velocity { key, windows } => Ok(HostAnswer::Velocity {
                     totals: windows
@@ -352,6 +392,9 @@ impl Host for CaseHost {
                         .map(|totals| totals.cloned().unwrap_or_default())
                         .collect(),
                 }),
+                HostQuestion::Health { connection } => Ok(health
+                    .get(connection)
+                    .map_or_else(HealthForm::unused, HealthForm::answer)),
                 HostQuestion::Http(question) => fetched(http, question),
             })),
         }

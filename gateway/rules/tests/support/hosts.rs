@@ -40,6 +40,17 @@ impl Gateway {
                     })
                     .collect(),
             }),
+            HostQuestion::Health { connection } if connection == "nope" => Err(HostError::UnknownName {
+                kind: NameKind::Connection,
+                name: connection.clone(),
+                known: vec![String::from("card-main")],
+            }),
+            HostQuestion::Health { connection } => Ok(HostAnswer::Health {
+                up: connection != "down",
+                requests: 20,
+                success_percent: Some(95),
+                latency_ms: Some(120),
+            }),
             HostQuestion::Http(question) if question.url.contains("forbidden") => Err(HostError::Refused {
                 message: String::from("the host forbidden.example is not on the merchant's list of allowed hosts"),
             }),

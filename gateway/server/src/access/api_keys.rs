@@ -1,5 +1,5 @@
 //! Keys of merchants' systems: `tg_`, the key's id, and 256 random bits. The id may be shown; of the rest only a hash is
-//! kept, and it needs no slow one: nobody guesses 256 bits.
+//! kept, and it needs no slow one: nobody guesses 256 bits. Or a public key, whose private half signs tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use store::{ApiKey, Store, StoreError};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::access::merchant_tokens;
 use crate::access::sealing::{SealingError, hex};
 
 /// Random bytes of a key.
@@ -28,7 +29,7 @@ const USE_NOTED_EVERY: Duration = Duration::from_secs(60);
 const NAME_MAX: usize = 100;
 
 /// What a key may be allowed: a resource and whether it is read or changed. `*` is all of it.
-pub const SCOPES: [&str; 15] = [
+pub const SCOPES: [&str; 20] = [
     "*",
     "payments:read",
     "payments:write",
@@ -44,6 +45,11 @@ pub const SCOPES: [&str; 15] = [
     "webhooks:read",
     "webhooks:write",
     "connections:read",
+    "rules:read",
+    "rules:write",
+    "decisions:read",
+    "lists:read",
+    "lists:write",
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +108,23 @@ impl ApiKeys {
         scopes: Vec<String>,
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<(ApiKey, SecretString), KeyError> {
+        let mut key = self.fresh(merchant, name, scopes, expires_at, None)?;
+        let mut secret = Zeroizing::new([0_u8; SECRET_BYTES]);
+        aws_lc_rs::rand::fill(secret.as_mut_slice()).map_err(|_| SealingError::Cipher)?;
+        let text = SecretString::from(format!("{}{}", shown_prefix(key.id), hex(secret.as_slice())));
+        key.hash = hash(text.expose_secret());
+        self.store.create_api_key(&key).await?;
+        Ok((key, text))
+    }
+
+    fn fresh(
+        &self,
+        merchant: MerchantId,
+        name: String,
+        scopes: Vec<String>,
+        expires_at: Option<DateTime<Utc>>,
+        public_key: Option<String>,
+    ) -> Result<ApiKey, KeyError> {
         check(&name, &scopes)?;
         let now = self.clock.now();
         if expires_at.is_some_and(|at| at <= now) {
@@ -111,28 +134,81 @@ impl ApiKeys {
                 message,
             });
         }
-        let mut secret = Zeroizing::new([0_u8; SECRET_BYTES]);
-        aws_lc_rs::rand::fill(secret.as_mut_slice()).map_err(|_| SealingError::Cipher)?;
-        let id = ApiKeyId::generate();
-        let text = SecretString::from(format!("{}{}", shown_prefix(id), hex(secret.as_slice())));
-        let key = ApiKey {
-            id,
+        Ok(ApiKey {
+            id: ApiKeyId::generate(),
             merchant_id: merchant,
             name,
-            hash: hash(text.expose_secret()),
+            hash: String::new(),
+            public_key,
             scopes,
             expires_at,
             revoked_at: None,
             used_at: None,
             created_at: now,
-        };
-        self.store.create_api_key(&key).await?;
-        Ok((key, text))
+        })
     }
 
-    /// Who shows this key; `None` for one that opens nothing (any more).
+    /// Registers a public key: what its private half signs opens what the scopes say.
+    pub async fn register(
+        &self,
+        merchant: MerchantId,
+        name: String,
+        scopes: Vec<String>,
+        expires_at: Option<DateTime<Utc>>,
+        public_key: String,
+    ) -> Result<ApiKey, KeyError> {
+        merchant_tokens::read_key(&public_key).map_err(|message| KeyError::Field {
+            field: "public_key",
+            message: message.to_owned(),
+        })?;
+        let key = self.fresh(merchant, name, scopes, expires_at, Some(public_key))?;
+        self.store.create_api_key(&key).await?;
+        Ok(key)
+    }
+
+    /// A successor with the same name, scopes and end; the key itself works on for `overlap`.
+    pub async fn rotate(
+        &self,
+        merchant: MerchantId,
+        id: ApiKeyId,
+        overlap: chrono::Duration,
+    ) -> Result<(ApiKey, SecretString), KeyError> {
+        let known = self
+            .store
+            .api_keys(merchant)
+            .await?
+            .into_iter()
+            .find(|key| key.id == id);
+        let known = known.ok_or(StoreError::NotFound("this API key"))?;
+        let now = self.clock.now();
+        let over = known.revoked_at.or(known.expires_at).is_some_and(|at| at <= now);
+        if over || known.public_key.is_some() {
+            let message = if over {
+                "is over; make a new one"
+            } else {
+                "is a public key; register the next one"
+            };
+            return Err(KeyError::Field {
+                field: "key",
+                message: message.to_owned(),
+            });
+        }
+        let made = self
+            .create(merchant, known.name, known.scopes, known.expires_at)
+            .await?;
+        self.store.revoke_api_key(merchant, id, now + overlap).await?;
+        Ok(made)
+    }
+
+    /// Who shows this key, or a token that it signed; `None` for what opens nothing (any more).
     pub async fn recognise(&self, claimed: &str) -> Result<Option<KeyHolder>, StoreError> {
-        let Some(id) = id_of(claimed) else { return Ok(None) };
+        let token = !claimed.starts_with(PREFIX) && merchant_tokens::looks_like_one(claimed);
+        let id = if token {
+            merchant_tokens::key_of(claimed)
+        } else {
+            id_of(claimed)
+        };
+        let Some(id) = id else { return Ok(None) };
         let known = match self.known.get(&id) {
             Some(known) => known,
             None => {
@@ -143,17 +219,26 @@ impl ApiKeys {
         };
         let Some(known) = known else { return Ok(None) };
         let (key, merchant_slug) = known.as_ref();
-        let right: bool = hash(claimed).as_bytes().ct_eq(key.hash.as_bytes()).into();
         let now = self.clock.now();
+        let scopes = match (&key.public_key, token) {
+            (Some(pem), true) => {
+                merchant_tokens::verify(claimed, pem, now).map(|told| narrowed(&key.scopes, told.scopes))
+            }
+            (None, false) => {
+                let right: bool = hash(claimed).as_bytes().ct_eq(key.hash.as_bytes()).into();
+                right.then(|| key.scopes.clone())
+            }
+            _ => None,
+        };
         let over = |moment: Option<DateTime<Utc>>| moment.is_some_and(|at| at <= now);
-        if !right || over(key.expires_at) || over(key.revoked_at) {
+        let Some(scopes) = scopes.filter(|_| !over(key.expires_at) && !over(key.revoked_at)) else {
             return Ok(None);
-        }
+        };
         self.note_use(id, now);
         Ok(Some(KeyHolder {
             id,
             merchant_slug: merchant_slug.clone(),
-            scopes: key.scopes.clone().into(),
+            scopes: scopes.into(),
         }))
     }
 
@@ -170,6 +255,13 @@ impl ApiKeys {
             }
         });
     }
+}
+
+/// What a token may do: what it asks for, as far as its key may.
+fn narrowed(key: &[String], asked: Option<Vec<String>>) -> Vec<String> {
+    let Some(asked) = asked else { return key.to_vec() };
+    let all = key.iter().any(|scope| scope == "*");
+    asked.into_iter().filter(|scope| all || key.contains(scope)).collect()
 }
 
 fn check(name: &str, scopes: &[String]) -> Result<(), KeyError> {

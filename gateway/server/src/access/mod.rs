@@ -2,5 +2,12 @@
 
 pub mod api_keys;
 pub mod bootstrap;
+mod guesses;
+mod merchant_tokens;
+mod password_policy;
 pub mod passwords;
+pub mod people;
+pub mod roles;
 pub mod sealing;
+mod second_factor;
+mod session_tokens;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use store::{ListError, StoreError};
 use utoipa::ToSchema;
 
+use crate::access::people::PeopleError;
 use crate::edge::body::BodyError;
 use crate::edge::guards::strict::StrictRefusal;
 use crate::edge::guards::{Level, Reason, Refused};
@@ -41,7 +42,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub checks: Option<Box<Value>>,
-    /// When to come again, in seconds.
+    /// When to come again, for the header `Retry-After`.
     #[serde(skip)]
     pub retry_after_s: Option<u64>,
 }
@@ -84,8 +85,8 @@ impl Problem {
 
     #[must_use]
     pub fn unauthorized() -> Self {
-        let detail = "send 'Authorization: Bearer' with the token of admin.bootstrap_token; without that setting nobody \
-                      is let in";
+        let detail = "sign in by POST /admin/v1/session and send 'Authorization: Bearer' with the access token, or with the \
+                      token of admin.bootstrap_token";
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
@@ -112,6 +113,40 @@ impl Problem {
             "scope_missing",
             "This key may not do that",
             format!("the API key has no scope {scope}; use one that has"),
+        )
+    }
+
+    #[must_use]
+    pub fn permission_missing(permission: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "permission_missing",
+            "Your role may not do that",
+            format!("it takes a role with the permission {permission}; docs/permissions.md lists them"),
+        )
+    }
+
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "This is not for you", detail)
+    }
+
+    #[must_use]
+    pub fn second_factor_missing() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "second_factor_missing",
+            "Set a second factor up first",
+            "this account needs a second factor before anything else: POST /admin/v1/me/second-factor",
+        )
+    }
+
+    #[must_use]
+    pub fn session_over() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "session_over",
+            "The session is over",
+            "sign in again",
         )
     }
 
@@ -308,6 +343,50 @@ impl ResponseError for Problem {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         response.body(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+impl From<PeopleError> for Problem {
+    fn from(error: PeopleError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PeopleError::Wrong => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong_credentials",
+                "That is not right",
+                detail,
+            ),
+            PeopleError::CodeWanted => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "second_factor_required",
+                "The second factor is wanted",
+                "send the code that the authenticator shows, or a recovery code, as 'code'",
+            ),
+            PeopleError::TooMany { wait_s } => Self {
+                retry_after_s: u64::try_from(wait_s).ok(),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too_many_attempts",
+                    "Too many wrong attempts",
+                    detail,
+                )
+            },
+            PeopleError::SessionOver => Self::session_over(),
+            PeopleError::SetUpAlready => Self::conflict(detail),
+            PeopleError::Field { field, message } => Self::invalid(field, format!("{field}: {message}")),
+            PeopleError::LastOwner => Self::new(
+                StatusCode::CONFLICT,
+                "last_owner",
+                "Somebody must stay the owner",
+                detail,
+            ),
+            PeopleError::Store(error) => error.into(),
+            PeopleError::Busy => Self::unavailable(detail),
+            PeopleError::Factor(_) | PeopleError::Token(_) | PeopleError::Sealing(_) => {
+                tracing::error!(%error, "signing in does not work");
+                Self::internal("signing in does not work; the log says more")
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod audit;
 mod connection;
 mod demo;
 mod inspector;
@@ -25,7 +26,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use store::{Connection, Merchant};
 
-use crate::access::sealing;
+use crate::access::{roles, sealing};
 use crate::api::openapi;
 use crate::node::{Core, NodeError};
 use crate::settings::{DEFAULTS, Settings};
@@ -65,8 +66,13 @@ enum Command {
     Keygen,
     /// Print every setting with its default and what it means
     Settings,
-    /// Print the OpenAPI description of the admin REST
+    /// Print the OpenAPI description of the REST interfaces
     Openapi,
+    /// Print who may do what
+    Permissions,
+    /// Verify and export the audit trail
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Make, change and list merchants
     #[command(subcommand)]
     Merchant(merchant::Command),
@@ -134,6 +140,11 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Rules(command) => return rules::run(open().await?, command).await,
         Command::Key(command) => return key::run(open().await?, command).await,
         Command::Limit(command) => return limit::run(open().await?, command).await,
+        Command::Audit(command) => return audit::run(open().await?, command).await,
+        Command::Permissions => {
+            say(&roles::table());
+            Ok(())
+        }
         Command::Serve => serve::run(cli.settings.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,

@@ -1,77 +1,16 @@
-//! Client certificates that our connections show their networks, out of PKCS12 files.
+//! Client certificates that our connections show their networks.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use chrono::{DateTime, Utc};
-use p12_keystore::error::Error as Pkcs12Error;
-use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
 
-use crate::edge::certificates::{self, CertificateError, CertificateInfo};
-
-/// Largest file, in bytes; a chain of four with a key has eight thousand.
-pub const FILE_BYTES_MAX: usize = 64 * 1024;
-/// Characters of a line in PEM (RFC 7468).
-const PEM_LINE: usize = 64;
+/// Largest text with roots, in bytes.
+const ROOTS_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    #[error("the file is larger than {FILE_BYTES_MAX} bytes")]
-    TooLarge,
-    #[error("the password is wrong, or the file was changed: its check sum is not right")]
-    WrongPassword,
-    #[error("it is not a PKCS12 file that can be read: {0}")]
-    Unreadable(String),
-    #[error("the file holds no private key with its certificate; export both together")]
-    NoKey,
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    #[error("the certificate ended at {0}; ask for a new one")]
-    Expired(DateTime<Utc>),
     #[error("the certificate and the private key do not belong together, or of a kind that TLS cannot use")]
     Mismatch,
-    #[error("the roots are not certificates in PEM")]
+    #[error("the roots are not certificates in PEM, or more than {ROOTS_BYTES_MAX} bytes")]
     Roots,
-}
-
-/// A client certificate with its key.
-pub struct Identity {
-    /// Key and chain, as TLS clients read them.
-    pub pem: SecretString,
-    pub info: CertificateInfo,
-}
-
-/// Reads a PKCS12 file, old (RC2, 3DES) or new (PBES2), with its check sum.
-pub fn read_pkcs12(file: &[u8], password: &SecretString, now: DateTime<Utc>) -> Result<Identity, IdentityError> {
-    if file.len() > FILE_BYTES_MAX {
-        return Err(IdentityError::TooLarge);
-    }
-    let store = KeyStore::from_pkcs12(file, password.expose_secret(), Pkcs12ImportPolicy::Strict);
-    let store = store.map_err(|error| match error {
-        Pkcs12Error::MacError(_) | Pkcs12Error::UnpadError => IdentityError::WrongPassword,
-        other => IdentityError::Unreadable(other.to_string()),
-    })?;
-    let (_, chain) = store.private_key_chain().ok_or(IdentityError::NoKey)?;
-    if chain.certs().is_empty() {
-        return Err(IdentityError::NoKey);
-    }
-    let ders: Vec<&[u8]> = chain.certs().iter().map(|certificate| certificate.as_der()).collect();
-    let info = certificates::describe(&ders)?;
-    if info.not_after <= now {
-        return Err(IdentityError::Expired(info.not_after));
-    }
-    let mut pem = Zeroizing::new(String::new());
-    push_pem(&mut pem, "PRIVATE KEY", chain.key().as_der());
-    for certificate in chain.certs() {
-        push_pem(&mut pem, "CERTIFICATE", certificate.as_der());
-    }
-    let identity = Identity {
-        pem: SecretString::from(pem.as_str()),
-        info,
-    };
-    client_identity(&identity.pem)?;
-    Ok(identity)
 }
 
 /// What a client needs to show the certificate.
@@ -85,27 +24,14 @@ pub fn client_identity(pem: &SecretString) -> Result<reqwest::Identity, Identity
 
 /// Roots in PEM, one after the other.
 pub fn roots(pem: &str) -> Result<Vec<reqwest::Certificate>, IdentityError> {
-    if pem.len() > FILE_BYTES_MAX {
-        return Err(IdentityError::TooLarge);
+    if pem.len() > ROOTS_BYTES_MAX {
+        return Err(IdentityError::Roots);
     }
     let roots = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| IdentityError::Roots)?;
     if roots.is_empty() {
         return Err(IdentityError::Roots);
     }
     Ok(roots)
-}
-
-fn push_pem(pem: &mut String, label: &str, der: &[u8]) {
-    let text = Zeroizing::new(BASE64.encode(der));
-    pem.push_str(&format!("-----BEGIN {label}-----\n"));
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(PEM_LINE));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = after;
-    }
-    pem.push_str(&format!("-----END {label}-----\n"));
 }
 
 #[cfg(test)]

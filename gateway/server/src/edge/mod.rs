@@ -10,3 +10,4 @@ pub mod peer;
 pub mod recorder;
 pub mod tls;
 pub mod upstream;
+pub mod upstream_health;

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use reqwest::Method;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HeaderMap;
+use tokio::net::TcpStream;
 use url::{Host, Url};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,6 +85,30 @@ impl Outbound {
         } else {
             Err(OutboundError::Forbidden(address.to_string()))
         }
+    }
+
+    /// A connection to a URL's host, under the same guard.
+    pub async fn connect(&self, url: &Url, port: u16) -> Result<TcpStream, OutboundError> {
+        self.check(url)?;
+        let connecting = async {
+            let addresses: Vec<SocketAddr> = match url.host() {
+                Some(Host::Ipv4(address)) => vec![(address, port).into()],
+                Some(Host::Ipv6(address)) => vec![(address, port).into()],
+                Some(Host::Domain(name)) => {
+                    let found = tokio::net::lookup_host((name, port)).await;
+                    let found = found.map_err(|error| OutboundError::Transport(error.to_string()))?;
+                    found.filter(|address| self.allowed.allows(address.ip())).collect()
+                }
+                None => return Err(OutboundError::Scheme),
+            };
+            if addresses.is_empty() {
+                return Err(OutboundError::Forbidden(url.host_str().unwrap_or_default().to_owned()));
+            }
+            let stream = TcpStream::connect(addresses.as_slice()).await;
+            stream.map_err(|error| OutboundError::Transport(error.to_string()))
+        };
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+        connected.unwrap_or(Err(OutboundError::TimedOut(CONNECT_TIMEOUT)))
     }
 
     pub async fn get_status(&self, url: Url, timeout: Duration) -> Result<u16, OutboundError> {

@@ -2,7 +2,7 @@
 //! with its answer in the exchange log.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use ulid::Ulid;
 use crate::access::sealing::{Sealer, SealingError};
 use crate::edge::identity::{self, IdentityError};
 use crate::edge::outbound::{Outbound, OutboundError};
+use crate::edge::upstream_health::UpstreamHealth;
 use crate::masking;
 
 /// Clients that a node keeps.
@@ -26,10 +27,8 @@ const CLIENTS_MAX: u64 = 10_000;
 const CLIENT_IDLE: Duration = Duration::from_secs(600);
 /// Largest answer of a network, in bytes.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Failures in a row after which a connection is left alone …
-const FAILURES_TOLERATED: u32 = 5;
-/// … for so long; then one request tries it.
-const PAUSE: Duration = Duration::from_secs(10);
+/// From this status on the network itself failed.
+const SERVER_ERRORS: u16 = 500;
 /// Status of an exchange that has no answer.
 const NO_STATUS: u16 = 0;
 
@@ -40,22 +39,8 @@ pub struct Upstreams {
     log: LogWriter,
     clock: Arc<dyn Clock>,
     sealer: Arc<Sealer>,
-    clients: Cache<(ConnectionId, DateTime<Utc>), Arc<Upstream>>,
-}
-
-/// One connection's upstream.
-struct Upstream {
-    client: reqwest::Client,
-    health: Mutex<Health>,
-}
-
-/// How the last requests went.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Health {
-    pub answered: u64,
-    pub failed: u64,
-    failures_in_a_row: u32,
-    not_before: Option<Instant>,
+    clients: Cache<(ConnectionId, DateTime<Utc>), reqwest::Client>,
+    health: UpstreamHealth,
 }
 
 /// Whose request it is.
@@ -68,7 +53,13 @@ struct Sender {
 
 impl Upstreams {
     #[must_use]
-    pub fn new(outbound: Outbound, log: LogWriter, clock: Arc<dyn Clock>, sealer: Arc<Sealer>) -> Self {
+    pub fn new(
+        outbound: Outbound,
+        log: LogWriter,
+        clock: Arc<dyn Clock>,
+        sealer: Arc<Sealer>,
+        health: UpstreamHealth,
+    ) -> Self {
         let clients = Cache::builder()
             .max_capacity(CLIENTS_MAX)
             .time_to_idle(CLIENT_IDLE)
@@ -79,6 +70,7 @@ impl Upstreams {
             clock,
             sealer,
             clients,
+            health,
         }
     }
 
@@ -90,11 +82,11 @@ impl Upstreams {
     ) -> Result<UpstreamClient<'_>, HttpFailure> {
         // A connection that changed gets a new client.
         let key = (connection.id, connection.updated_at);
-        let upstream = self.clients.try_get_with(key, || self.open(connection));
-        let upstream = upstream.map_err(|error| HttpFailure::NotSent(error.to_string()))?;
+        let client = self.clients.try_get_with(key, || self.open(connection));
+        let client = client.map_err(|error| HttpFailure::NotSent(error.to_string()))?;
         Ok(UpstreamClient {
             upstreams: self,
-            upstream,
+            client,
             sender: Sender {
                 merchant: connection.merchant_id,
                 connection: connection.id,
@@ -103,7 +95,7 @@ impl Upstreams {
         })
     }
 
-    fn open(&self, connection: &Connection) -> Result<Arc<Upstream>, UpstreamError> {
+    fn open(&self, connection: &Connection) -> Result<reqwest::Client, UpstreamError> {
         let identity = match &connection.identity_sealed {
             Some(sealed) => {
                 let pem = self
@@ -114,11 +106,7 @@ impl Upstreams {
             None => None,
         };
         let roots = connection.roots.as_deref().map(identity::roots).transpose()?;
-        let client = self.outbound.dedicated_client(identity, roots.unwrap_or_default())?;
-        Ok(Arc::new(Upstream {
-            client,
-            health: Mutex::default(),
-        }))
+        Ok(self.outbound.dedicated_client(identity, roots.unwrap_or_default())?)
     }
 }
 
@@ -140,7 +128,7 @@ pub fn identity_place(merchant: MerchantId, connection: &str) -> String {
 
 pub struct UpstreamClient<'a> {
     upstreams: &'a Upstreams,
-    upstream: Arc<Upstream>,
+    client: reqwest::Client,
     sender: Sender,
 }
 
@@ -148,21 +136,28 @@ pub struct UpstreamClient<'a> {
 impl HttpClient for UpstreamClient<'_> {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
         let (at, started) = (self.upstreams.clock.now(), Instant::now());
-        let result = match self.upstream.admit() {
-            Ok(()) => {
-                let result = self.ask(&request).await;
-                self.upstream.record(&result);
-                result
-            }
-            Err(failure) => Err(failure),
+        let (health, connection) = (&self.upstreams.health, self.sender.connection);
+        let result = if health.admits(connection) {
+            let result = self.ask(&request).await;
+            let answered = result.as_ref().is_ok_and(|answer| answer.status < SERVER_ERRORS);
+            health.record(connection, answered, started.elapsed());
+            result
+        } else {
+            Err(HttpFailure::NotSent(
+                "the network failed too often lately; it is left alone for a moment".to_owned(),
+            ))
         };
         let outcome = match &result {
             Ok(_) => "answered",
             Err(HttpFailure::NotSent(_)) => "not_sent",
             Err(HttpFailure::NoAnswer(_)) => "no_answer",
         };
-        metrics::counter!("tollgate_upstream_requests_total", "outcome" => outcome).increment(1);
-        metrics::histogram!("tollgate_upstream_seconds").record(started.elapsed().as_secs_f64());
+        let label = connection.to_string();
+        metrics::counter!("tollgate_upstream_requests_total", "outcome" => outcome, "connection" => label.clone())
+            .increment(1);
+        let up = u8::from(health.report(connection).up);
+        metrics::gauge!("tollgate_upstream_up", "connection" => label.clone()).set(up);
+        metrics::histogram!("tollgate_upstream_seconds", "connection" => label).record(started.elapsed().as_secs_f64());
         let exchange = exchange(&self.sender, &request, &result, at, started.elapsed());
         if self.upstreams.log.exchange(exchange).is_err() {
             metrics::counter!("tollgate_exchanges_dropped_total").increment(1);
@@ -182,7 +177,7 @@ impl UpstreamClient<'_> {
             let value = value.map_err(|_| not_sent(format!("the value of header {name} cannot be sent")))?;
             headers.append(HeaderName::from_static(name), value);
         }
-        let asked = (self.upstream.client)
+        let asked = (self.client)
             .request(method(request.method), url)
             .headers(headers)
             .body(request.body.clone())
@@ -231,40 +226,6 @@ const fn method(method: HttpMethod) -> Method {
         HttpMethod::Post => Method::POST,
         HttpMethod::Put => Method::PUT,
         HttpMethod::Delete => Method::DELETE,
-    }
-}
-
-impl Upstream {
-    /// A network that fails again and again is not asked for a while: its callers fail over at once.
-    fn admit(&self) -> Result<(), HttpFailure> {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        match health.not_before {
-            Some(not_before) if now < not_before => Err(HttpFailure::NotSent(
-                "the network failed too often lately; it is left alone for a moment".to_owned(),
-            )),
-            Some(_) => {
-                // One tries; who comes meanwhile waits for what becomes of it.
-                health.not_before = Some(now + PAUSE);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn record(&self, result: &Result<HttpResponse, HttpFailure>) {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        if result.as_ref().is_ok_and(|answer| answer.status < 500) {
-            health.answered += 1;
-            health.failures_in_a_row = 0;
-            health.not_before = None;
-            return;
-        }
-        health.failed += 1;
-        health.failures_in_a_row = health.failures_in_a_row.saturating_add(1);
-        if health.failures_in_a_row >= FAILURES_TOLERATED {
-            health.not_before = Some(Instant::now() + PAUSE);
-        }
     }
 }
 

@@ -199,6 +199,7 @@ impl Rules {
             Ok(program) => {
                 let host = self.hosts.of(
                     tenant.merchant.id,
+                    &tenant.connections,
                     &tenant.rules.settings.http_hosts,
                     &tenant.rules.secrets,
                 );
@@ -371,7 +372,7 @@ fn seed(parts: &[&str]) -> u64 {
 fn velocity_keys(decision: &Decision) -> Vec<String> {
     let keys = decision.calls.iter().filter_map(|call| match &call.question {
         HostQuestion::Velocity { key, .. } => Some(key.clone()),
-        HostQuestion::ListGet { .. } | HostQuestion::Http(_) => None,
+        HostQuestion::ListGet { .. } | HostQuestion::Health { .. } | HostQuestion::Http(_) => None,
     });
     keys.collect()
 }

@@ -1,4 +1,4 @@
-//! What rules ask of the gateway: lists, velocities, and the merchant's own hosts over HTTP.
+//! What rules ask of the gateway: lists, velocities, the health of connections, and the merchant's own hosts over HTTP.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::access::sealing::Sealer;
 use crate::edge::outbound::{Outbound, OutboundError};
-use crate::payments::lookups::Lookups;
+use crate::payments::lookups::{KnownConnections, Lookups};
 use crate::rulebook::{OpenedSecret, may_go_to};
 use crate::tenancy::is_http_host;
 
@@ -84,12 +84,14 @@ impl Hosts {
     pub fn of<'a>(
         &'a self,
         merchant: MerchantId,
+        connections: &'a dyn KnownConnections,
         http_hosts: &'a [String],
         secrets: &'a [RuleSecret],
     ) -> MerchantHost<'a> {
         MerchantHost {
             hosts: self,
             merchant,
+            connections,
             http_hosts,
             secrets,
         }
@@ -112,7 +114,7 @@ fn bytes_of(answer: &HostAnswer) -> usize {
                     .map(|(name, value)| name.len() + value.len())
                     .sum::<usize>()
         }
-        HostAnswer::List { .. } | HostAnswer::Velocity { .. } => 0,
+        HostAnswer::List { .. } | HostAnswer::Velocity { .. } | HostAnswer::Health { .. } => 0,
     }
 }
 
@@ -120,6 +122,7 @@ fn bytes_of(answer: &HostAnswer) -> usize {
 pub struct MerchantHost<'a> {
     hosts: &'a Hosts,
     merchant: MerchantId,
+    connections: &'a dyn KnownConnections,
     http_hosts: &'a [String],
     secrets: &'a [RuleSecret],
 }
@@ -132,6 +135,7 @@ impl Host for MerchantHost<'_> {
                 HostQuestion::Velocity { key, windows } => {
                     self.hosts.lookups.velocity(self.merchant, key, windows).await
                 }
+                HostQuestion::Health { connection } => self.hosts.lookups.health(self.connections, connection),
                 HostQuestion::Http(question) => self.http(question).await,
             }
         })

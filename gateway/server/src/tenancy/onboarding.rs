@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::access::passwords::{self, PasswordError};
 use crate::access::sealing::{Sealer, SealingError, hex};
+use crate::edge::certificates::pkcs12::{self, Pkcs12Policy};
 use crate::edge::identity;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::upstream::identity_place;
@@ -132,6 +133,8 @@ pub struct Onboarding {
     pub sealer: Arc<Sealer>,
     pub outbound: Outbound,
     pub clock: Arc<dyn Clock>,
+    /// Which PKCS12 files are read.
+    pub pkcs12: Pkcs12Policy,
 }
 
 impl Onboarding {
@@ -255,11 +258,12 @@ impl Onboarding {
         file: Vec<u8>,
         password: SecretString,
     ) -> Result<Connection, OnboardingError> {
-        let now = self.clock.now();
+        let (policy, now) = (self.pkcs12, self.clock.now());
         // Old files ask for thousands of rounds of hashing: not for an I/O thread.
-        let reading = tokio::task::spawn_blocking(move || identity::read_pkcs12(&file, &password, now));
+        let reading = tokio::task::spawn_blocking(move || pkcs12::read(&file, &password, policy, now));
         let read = reading.await.map_err(|error| StoreError::Refused(error.to_string()))?;
         let read = read.map_err(|error| OnboardingError::field("pkcs12", error.to_string()))?;
+        identity::client_identity(&read.pem).map_err(|error| OnboardingError::field("pkcs12", error.to_string()))?;
         let sealed = self
             .sealer
             .seal(&identity_place(merchant, &connection.slug), &read.pem)?;

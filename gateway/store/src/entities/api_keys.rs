@@ -9,6 +9,7 @@ pub struct Model {
     pub merchant_id: String,
     pub name: String,
     pub hash: String,
+    pub public_key: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
     pub scopes: Json,
     #[serde(serialize_with = "crate::moment::serialize_option")]

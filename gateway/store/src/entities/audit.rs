@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub merchant_id: String,
+    pub merchant_id: Option<String>,
     pub actor: String,
     pub action: String,
     pub subject: String,
@@ -13,6 +13,10 @@ pub struct Model {
     pub before: Option<Json>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub after: Option<Json>,
+    pub address: Option<String>,
+    pub request_id: Option<String>,
+    pub number: Option<i64>,
+    pub hash: Option<String>,
     pub created_at: DateTimeUtc,
 }
 

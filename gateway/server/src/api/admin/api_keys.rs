@@ -19,6 +19,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .service(create_api_key)
         .service(list_api_keys)
+        .service(rotate_api_key)
         .service(revoke_api_key);
 }
 
@@ -32,6 +33,8 @@ pub struct ApiKeyView {
     #[schema(example = "tg_01JB2M7K3V4Q5R6S7T8V9WAXBY_")]
     prefix: String,
     scopes: Vec<String>,
+    /// The registered key in PEM, whose private half signs tokens; null for a key that is shown itself.
+    public_key: Option<String>,
     /// Shown once: when the key is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -58,6 +61,7 @@ impl ApiKeyView {
             name: key.name,
             prefix: shown_prefix(key.id),
             scopes: key.scopes,
+            public_key: key.public_key,
             key: None,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
@@ -74,6 +78,8 @@ pub struct NewApiKeyBody {
     /// What it may do: `payments:write`, `events:read`, or `*`.
     scopes: Vec<String>,
     expires_at: Option<DateTime<Utc>>,
+    /// A public key in PEM (RSA, P-256 or Ed25519): its owner signs JWTs with the private half instead of showing a key.
+    public_key: Option<String>,
 }
 
 /// Makes a key for `/v1`. Its text is in this answer and nowhere else.
@@ -90,10 +96,21 @@ pub async fn create_api_key(
     let body = body.into_inner();
     let subject = merchant.id.to_string();
     admin.guards.strict(StrictAction::KeyCreation, &subject).await?;
-    let made = (admin.keys)
-        .create(merchant.id, body.name, body.scopes, body.expires_at)
-        .await?;
-    Ok(HttpResponse::Created().json(ApiKeyView::with_text(made)))
+    let view = match body.public_key {
+        Some(public_key) => {
+            let registered = (admin.keys)
+                .register(merchant.id, body.name, body.scopes, body.expires_at, public_key)
+                .await?;
+            ApiKeyView::of(registered)
+        }
+        None => {
+            let made = (admin.keys)
+                .create(merchant.id, body.name, body.scopes, body.expires_at)
+                .await?;
+            ApiKeyView::with_text(made)
+        }
+    };
+    Ok(HttpResponse::Created().json(view))
 }
 
 #[utoipa::path(context_path = "/admin/v1", tag = "API keys", params(("merchant" = String, Path)),
@@ -112,6 +129,24 @@ pub struct RevokeQuery {
     overlap_s: Option<u32>,
 }
 
+/// Makes a successor with the same name and scopes; the key itself works on for `overlap_s`.
+#[utoipa::path(context_path = "/admin/v1", tag = "API keys",
+    params(("merchant" = String, Path), ("key" = String, Path), RevokeQuery),
+    responses((status = 201, body = ApiKeyView), (status = "4XX", body = Problem)))]
+#[post("/merchants/{merchant}/api_keys/{key}/rotate")]
+pub async fn rotate_api_key(
+    admin: Data<Admin>,
+    path: Path<(String, String)>,
+    query: Query<RevokeQuery>,
+) -> Result<HttpResponse, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let id: ApiKeyId = read_id(&path.1, "this API key")?;
+    let subject = merchant.id.to_string();
+    admin.guards.strict(StrictAction::KeyCreation, &subject).await?;
+    let made = admin.keys.rotate(merchant.id, id, query.overlap()?).await?;
+    Ok(HttpResponse::Created().json(ApiKeyView::with_text(made)))
+}
+
 /// Revokes a key: it opens nothing within a second, on every node.
 #[utoipa::path(context_path = "/admin/v1", tag = "API keys",
     params(("merchant" = String, Path), ("key" = String, Path), RevokeQuery),
@@ -124,13 +159,19 @@ pub async fn revoke_api_key(
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let id: ApiKeyId = read_id(&path.1, "this API key")?;
-    let overlap = query.overlap_s.unwrap_or(0);
-    if overlap > OVERLAP_S_MAX {
-        return Err(Problem::invalid("overlap_s", format!("is at most {OVERLAP_S_MAX}")));
-    }
-    let at = now(&admin) + Duration::seconds(overlap.into());
+    let at = now(&admin) + query.overlap()?;
     admin.store.revoke_api_key(merchant.id, id, at).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+impl RevokeQuery {
+    fn overlap(&self) -> Result<Duration, Problem> {
+        let overlap = self.overlap_s.unwrap_or(0);
+        if overlap > OVERLAP_S_MAX {
+            return Err(Problem::invalid("overlap_s", format!("is at most {OVERLAP_S_MAX}")));
+        }
+        Ok(Duration::seconds(overlap.into()))
+    }
 }
 
 impl From<KeyError> for Problem {

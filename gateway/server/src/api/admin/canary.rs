@@ -9,7 +9,8 @@ use store::RuleCanary;
 use utoipa::ToSchema;
 
 use super::Admin;
-use super::rules::{AUTHOR, TroubleView};
+use super::caller::Caller;
+use super::rules::TroubleView;
 use crate::api::problem::Problem;
 use crate::payments::CanaryCounts;
 use crate::rulebook::{CanaryBounds, CanaryRequest};
@@ -73,13 +74,14 @@ impl CanaryView {
 #[put("/merchants/{merchant}/rules/canary")]
 pub async fn set_canary(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<String>,
     body: Json<CanaryRequest>,
 ) -> Result<Json<CanaryView>, Problem> {
     let merchant = admin.merchant(&path).await?;
     let canary = (admin
         .rulebook
-        .set_canary(merchant.id, body.into_inner(), AUTHOR.to_owned()))
+        .set_canary(merchant.id, body.into_inner(), caller.name().to_owned()))
     .await?;
     Ok(Json(CanaryView::of(&admin, canary).await?))
 }
@@ -98,9 +100,9 @@ pub async fn get_canary(admin: Data<Admin>, path: Path<String>) -> Result<Json<C
 #[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 #[delete("/merchants/{merchant}/rules/canary")]
-pub async fn stop_canary(admin: Data<Admin>, path: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn stop_canary(admin: Data<Admin>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
-    admin.rulebook.stop_canary(merchant.id, AUTHOR).await?;
+    admin.rulebook.stop_canary(merchant.id, caller.name()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -108,8 +110,12 @@ pub async fn stop_canary(admin: Data<Admin>, path: Path<String>) -> Result<HttpR
 #[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
     responses((status = 200, body = CanaryView), (status = "4XX", body = Problem)))]
 #[post("/merchants/{merchant}/rules/canary/promote")]
-pub async fn promote_canary(admin: Data<Admin>, path: Path<String>) -> Result<Json<CanaryView>, Problem> {
+pub async fn promote_canary(
+    admin: Data<Admin>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<Json<CanaryView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    let canary = admin.rulebook.promote_canary(merchant.id, AUTHOR).await?;
+    let canary = admin.rulebook.promote_canary(merchant.id, caller.name()).await?;
     Ok(Json(CanaryView::of(&admin, canary).await?))
 }

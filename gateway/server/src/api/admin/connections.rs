@@ -23,6 +23,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(get_connection)
         .service(change_connection)
         .service(delete_connection)
+        .service(get_health)
         .service(set_identity)
         .service(remove_identity)
         .service(set_roots);
@@ -209,6 +210,34 @@ pub async fn delete_connection(admin: Data<Admin>, path: Path<(String, String)>)
         .change_connection(merchant.id, &connection, patch)
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// How a connection's network did in the last five minutes, as the node that answers saw it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthView {
+    /// Whether requests are sent to it now: one that fails again and again is left alone for a moment.
+    up: bool,
+    requests: u32,
+    /// Of a hundred so many were answered; null without requests.
+    success_percent: Option<u8>,
+    /// The median of the answers' times.
+    latency_ms: Option<u32>,
+}
+
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    params(("merchant" = String, Path), ("connection" = String, Path)),
+    responses((status = 200, body = HealthView), (status = "4XX", body = Problem)))]
+#[get("/merchants/{merchant}/connections/{connection}/health")]
+pub async fn get_health(admin: Data<Admin>, path: Path<(String, String)>) -> Result<Json<HealthView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    let report = admin.health.report(connection.id);
+    Ok(Json(HealthView {
+        up: report.up,
+        requests: report.requests,
+        success_percent: report.success_percent,
+        latency_ms: report.latency_ms,
+    }))
 }
 
 #[derive(Deserialize, ToSchema)]

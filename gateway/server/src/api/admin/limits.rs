@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::GuardRefusals;
 use utoipa::ToSchema;
 
-use super::rules::AUTHOR;
+use super::caller::Caller;
 use super::{Admin, now, read_id};
 use crate::api::problem::Problem;
 use crate::edge::guards::gate::GateName;
@@ -79,10 +79,11 @@ async fn set(
     merchant: MerchantId,
     of: &TrafficOf,
     body: TrafficBody,
+    actor: &str,
 ) -> Result<Json<TrafficView>, Problem> {
     let (limits, below_network_minimum) = body.limits();
     let set = (admin.traffic)
-        .set(merchant, of, limits, below_network_minimum, AUTHOR)
+        .set(merchant, of, limits, below_network_minimum, actor)
         .await?;
     Ok(Json(set.into()))
 }
@@ -103,11 +104,12 @@ pub async fn get_merchant_limits(admin: Data<Admin>, path: Path<String>) -> Resu
 #[put("/merchants/{merchant}/limits")]
 pub async fn set_merchant_limits(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<String>,
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    set(&admin, merchant.id, &TrafficOf::Merchant, body.into_inner()).await
+    set(&admin, merchant.id, &TrafficOf::Merchant, body.into_inner(), caller.name()).await
 }
 
 /// How much the connection's network may bring.
@@ -131,12 +133,13 @@ pub async fn get_connection_limits(
 #[put("/merchants/{merchant}/connections/{connection}/limits")]
 pub async fn set_connection_limits(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<(String, String)>,
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let of = admin.traffic.connection(merchant.id, &path.1).await?;
-    set(&admin, merchant.id, &of, body.into_inner()).await
+    set(&admin, merchant.id, &of, body.into_inner(), caller.name()).await
 }
 
 /// How much may come under the API key.
@@ -158,13 +161,14 @@ pub async fn get_key_limits(admin: Data<Admin>, path: Path<(String, String)>) ->
 #[put("/merchants/{merchant}/api_keys/{key}/limits")]
 pub async fn set_key_limits(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<(String, String)>,
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let id: ApiKeyId = read_id(&path.1, "this API key")?;
     let of = admin.traffic.api_key(merchant.id, id).await?;
-    set(&admin, merchant.id, &of, body.into_inner()).await
+    set(&admin, merchant.id, &of, body.into_inner(), caller.name()).await
 }
 
 /// What of the caps is in use, and what was refused.

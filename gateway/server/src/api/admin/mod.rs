@@ -1,17 +1,24 @@
 //! The admin REST, `/admin/v1`: everything that operators do.
 
 pub mod api_keys;
+pub mod audit;
+pub(in crate::api) mod caller;
 pub mod canary;
+pub mod certificates;
 pub mod connections;
 pub mod decisions;
 pub mod ledger;
 pub mod limits;
 pub mod lists;
+pub mod me;
 pub mod merchants;
+pub mod people;
+mod permits;
 pub mod replays;
 pub mod revisions;
 pub mod rules;
 pub mod secrets;
+pub mod session;
 pub mod settlements;
 pub mod shadow;
 pub mod webhooks;
@@ -19,25 +26,30 @@ pub mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{ResponseError, web};
 use chrono::{DateTime, Utc};
 use plugin_sdk::Clock;
 use serde::{Deserialize, Serialize};
-use store::{Cursor, Merchant, Page, Store};
+use store::{Cursor, Merchant, NewAuditEntry, Page, Store};
 use tokio::sync::{Notify, mpsc};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
+use crate::access::people::People;
 use crate::api::problem::Problem;
+use crate::edge::certificates::CertificateDesk;
 use crate::edge::guards::shedding::Class;
 use crate::edge::guards::{Guards, shed_wait};
+use crate::edge::outbound::Outbound;
+use crate::edge::peer::Proxies;
+use crate::edge::tls::Terminator;
+use crate::edge::upstream_health::UpstreamHealth;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::payments::Hosts;
 use crate::rulebook::Rulebook;
@@ -72,6 +84,11 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Admin {
     pub store: Store,
     pub onboarding: Onboarding,
+    pub certificates: CertificateDesk,
+    /// TLS of this node.
+    pub terminator: Arc<Terminator>,
+    /// The way to the networks that connections call.
+    pub upstream: Outbound,
     pub lists: ListBook,
     pub imports: Imports,
     /// Announced imports go here to be worked on.
@@ -82,10 +99,15 @@ pub struct Admin {
     pub traffic: TrafficBook,
     pub guards: Guards,
     pub hosts: Hosts,
+    pub health: UpstreamHealth,
     pub keys: ApiKeys,
     pub clock: Arc<dyn Clock>,
     pub new_deliveries: Arc<Notify>,
-    pub bootstrap: Option<BootstrapToken>,
+    pub bootstrap: Option<Arc<BootstrapToken>>,
+    pub people: People,
+    pub proxies: Proxies,
+    /// Where people reach the admin UI, without a slash at the end.
+    pub url: String,
     pub body_bytes_max: usize,
 }
 
@@ -93,11 +115,16 @@ pub fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/admin/v1")
             .wrap(from_fn(shed))
-            .wrap(from_fn(require_operator))
+            .wrap(from_fn(caller::admit))
+            .configure(session::configure)
+            .configure(me::configure)
+            .configure(people::configure)
+            .configure(audit::configure)
             .configure(merchants::configure)
             .configure(connections::configure)
             .configure(api_keys::configure)
             .configure(limits::configure)
+            .configure(certificates::configure)
             .configure(rules::configure)
             .configure(secrets::configure)
             .configure(revisions::configure)
@@ -117,35 +144,11 @@ async fn nowhere() -> Result<&'static str, Problem> {
     Err(Problem::not_found("this path"))
 }
 
-/// Nothing under `/admin/v1` is served, not even "not found", to a caller without the token.
-async fn require_operator<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<actix_web::body::EitherBody<B>>, actix_web::Error> {
-    let token = request
-        .app_data::<Data<Admin>>()
-        .and_then(|admin| admin.bootstrap.as_ref());
-    let claimed = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let claimed = claimed.and_then(|value| value.strip_prefix("Bearer "));
-    let known = token
-        .zip(claimed)
-        .is_some_and(|(token, claimed)| token.is(claimed.trim()));
-    if !known {
-        metrics::counter!("tollgate_refused_total", "guard" => "operator").increment(1);
-        let response = Problem::unauthorized().error_response();
-        return Ok(request.into_response(response).map_into_right_body());
-    }
-    Ok(next.call(request).await?.map_into_left_body())
-}
-
 /// What people look at waits first when the node is behind.
 async fn shed<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<actix_web::body::EitherBody<B>>, actix_web::Error> {
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let guards = request.app_data::<Data<Admin>>().map(|admin| &admin.guards);
     let behind = is_list(&request) && guards.is_some_and(|guards| guards.shedding().sheds(Class::People));
     if behind {
@@ -172,6 +175,21 @@ impl Admin {
             return Err(Problem::not_found("this merchant"));
         }
         Ok(merchant)
+    }
+
+    /// Adds to the audit trail what somebody did who is known by more than the request.
+    async fn note_person(&self, email: &str, action: &str, subject: &str) {
+        let entry = NewAuditEntry {
+            merchant: None,
+            actor: email.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            before: None,
+            after: None,
+        };
+        if let Err(error) = self.store.add_audit(entry, self.clock.now()).await {
+            tracing::error!(%error, actor = email, action, "it could not be added to the audit trail");
+        }
     }
 }
 

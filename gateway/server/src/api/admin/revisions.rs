@@ -5,10 +5,11 @@ use actix_web::{HttpResponse, delete, get, post, put};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{AuditEntry, RuleDraft, RuleRevision};
+use store::{RuleDraft, RuleRevision};
 use utoipa::ToSchema;
 
-use super::rules::{AUTHOR, RulesBody};
+use super::caller::Caller;
+use super::rules::RulesBody;
 use super::{Admin, List, PageQuery};
 use crate::api::problem::Problem;
 use crate::rulebook::{self, ChangedRevision};
@@ -20,8 +21,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(delete_draft)
         .service(publish)
         .service(list_revisions)
-        .service(get_revision)
-        .service(list_audit);
+        .service(get_revision);
 }
 
 /// What the merchant works on.
@@ -102,11 +102,14 @@ impl RevisionSummary {
 #[put("/merchants/{merchant}/rules/draft")]
 pub async fn save_draft(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<String>,
     body: Json<RulesBody>,
 ) -> Result<Json<DraftView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    let draft = admin.rulebook.save_draft(merchant.id, body.into_inner().by(AUTHOR));
+    let draft = admin
+        .rulebook
+        .save_draft(merchant.id, body.into_inner().by(caller.name()));
     Ok(Json(draft.await?.into()))
 }
 
@@ -123,9 +126,9 @@ pub async fn get_draft(admin: Data<Admin>, path: Path<String>) -> Result<Json<Dr
 #[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 #[delete("/merchants/{merchant}/rules/draft")]
-pub async fn delete_draft(admin: Data<Admin>, path: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn delete_draft(admin: Data<Admin>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
-    admin.rulebook.delete_draft(merchant.id, AUTHOR).await?;
+    admin.rulebook.delete_draft(merchant.id, caller.name()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -146,6 +149,7 @@ pub struct PublishBody {
 #[post("/merchants/{merchant}/rules/publish")]
 pub async fn publish(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<String>,
     body: Json<PublishBody>,
 ) -> Result<Json<RevisionDetail>, Problem> {
@@ -158,8 +162,13 @@ pub async fn publish(
                 "message: a revision keeps the message that it has",
             ));
         }
-        Some(number) => admin.rulebook.roll_back(merchant.id, number, AUTHOR).await?,
-        None => (admin.rulebook.publish_draft(merchant.id, message, AUTHOR.to_owned())).await?,
+        Some(number) => admin.rulebook.roll_back(merchant.id, number, caller.name()).await?,
+        None => {
+            (admin
+                .rulebook
+                .publish_draft(merchant.id, message, caller.name().to_owned()))
+            .await?
+        }
     };
     let changed = admin.rulebook.revision(merchant.id, published.number).await?;
     let (summary, source) = RevisionSummary::of(changed, Some(published.number));
@@ -192,48 +201,4 @@ pub async fn get_revision(admin: Data<Admin>, path: Path<(String, i32)>) -> Resu
     let changed = admin.rulebook.revision(merchant.id, path.1).await?;
     let (summary, source) = RevisionSummary::of(changed, merchant.published_rules);
     Ok(Json(RevisionDetail { summary, source }))
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AuditView {
-    id: String,
-    /// Who did it.
-    actor: String,
-    /// `rules.publish`, `rules.rollback` and the like.
-    action: String,
-    /// What was changed.
-    subject: String,
-    #[schema(value_type = Option<Object>)]
-    before: Option<Value>,
-    #[schema(value_type = Option<Object>)]
-    after: Option<Value>,
-    created_at: DateTime<Utc>,
-}
-
-impl From<AuditEntry> for AuditView {
-    fn from(entry: AuditEntry) -> Self {
-        Self {
-            id: entry.id.to_string(),
-            actor: entry.actor,
-            action: entry.action,
-            subject: entry.subject,
-            before: entry.before,
-            after: entry.after,
-            created_at: entry.created_at,
-        }
-    }
-}
-
-/// Who changed what, newest first.
-#[utoipa::path(context_path = "/admin/v1", tag = "merchants", params(("merchant" = String, Path), PageQuery),
-    responses((status = 200, body = List<AuditView>), (status = "4XX", body = Problem)))]
-#[get("/merchants/{merchant}/audit")]
-pub async fn list_audit(
-    admin: Data<Admin>,
-    path: Path<String>,
-    query: Query<PageQuery>,
-) -> Result<Json<List<AuditView>>, Problem> {
-    let merchant = admin.merchant(&path).await?;
-    let page = admin.store.audit(merchant.id, &query.into_inner().into()).await?;
-    Ok(Json(List::of(page, Into::into)))
 }

@@ -9,13 +9,11 @@ use store::{CanaryStatus, RuleRevision, RuleTrouble};
 use utoipa::ToSchema;
 
 use super::Admin;
+use super::caller::Caller;
 use super::canary::CanaryView;
 use crate::api::problem::Problem;
 use crate::rulebook::Script;
 use crate::tenancy::{LimitSettings, RuleSettings};
-
-/// Who published, until people have names.
-pub(super) const AUTHOR: &str = "operator";
 
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -143,11 +141,12 @@ pub async fn get_rules(admin: Data<Admin>, path: Path<String>) -> Result<Json<Ru
 #[put("/merchants/{merchant}/rules")]
 pub async fn publish_rules(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<String>,
     body: Json<RulesBody>,
 ) -> Result<Json<RevisionView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    let script = body.into_inner().by(AUTHOR);
+    let script = body.into_inner().by(caller.name());
     let revision = admin.rulebook.publish(merchant.id, script).await?;
     Ok(Json(revision.into()))
 }
@@ -156,9 +155,9 @@ pub async fn publish_rules(
 #[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 #[delete("/merchants/{merchant}/rules")]
-pub async fn unpublish_rules(admin: Data<Admin>, path: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn unpublish_rules(admin: Data<Admin>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
-    admin.rulebook.unpublish(merchant.id, AUTHOR).await?;
+    admin.rulebook.unpublish(merchant.id, caller.name()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -178,11 +177,14 @@ pub async fn get_settings(admin: Data<Admin>, path: Path<String>) -> Result<Json
 #[put("/merchants/{merchant}/rules/settings")]
 pub async fn set_settings(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<String>,
     body: Json<RuleSettings>,
 ) -> Result<Json<RuleSettings>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    let settings = admin.rulebook.set_settings(merchant.id, body.into_inner(), AUTHOR);
+    let settings = admin
+        .rulebook
+        .set_settings(merchant.id, body.into_inner(), caller.name());
     Ok(Json(settings.await?))
 }
 
@@ -225,11 +227,15 @@ pub async fn get_limits(admin: Data<Admin>, path: Path<String>) -> Result<Json<L
 #[put("/merchants/{merchant}/rules/limits")]
 pub async fn lower_limits(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<String>,
     body: Json<LimitSettings>,
 ) -> Result<Json<LimitsView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    let settings = (admin.rulebook.lower_limits(merchant.id, body.into_inner(), AUTHOR)).await?;
+    let settings = (admin
+        .rulebook
+        .lower_limits(merchant.id, body.into_inner(), caller.name()))
+    .await?;
     Ok(Json(LimitsView::of(&admin, &settings)))
 }
 
@@ -275,7 +281,7 @@ pub async fn run_rules(admin: Data<Admin>, path: Path<String>, body: Json<RunBod
         now: body.now.unwrap_or_else(|| admin.clock.now()),
         seed: body.seed,
     };
-    let (live, recorded, secrets);
+    let (live, recorded, secrets, connections);
     let host: &dyn Host = match body.calls {
         Some(calls) => {
             recorded = Recorded::new(calls);
@@ -283,7 +289,10 @@ pub async fn run_rules(admin: Data<Admin>, path: Path<String>, body: Json<RunBod
         }
         None => {
             secrets = admin.rulebook.secrets(merchant.id).await?;
-            live = admin.hosts.of(merchant.id, &settings.http_hosts, &secrets);
+            connections = admin.store.connections(merchant.id).await?;
+            live = admin
+                .hosts
+                .of(merchant.id, &connections, &settings.http_hosts, &secrets);
             &live
         }
     };

@@ -7,7 +7,7 @@ use store::{RuleSecret, RuleSecretForm};
 use utoipa::ToSchema;
 
 use super::Admin;
-use super::rules::AUTHOR;
+use super::caller::Caller;
 use crate::api::problem::Problem;
 use crate::rulebook::SecretDraft;
 
@@ -111,6 +111,7 @@ pub async fn list_secrets(admin: Data<Admin>, path: Path<String>) -> Result<Json
 #[put("/merchants/{merchant}/rules/secrets/{name}")]
 pub async fn set_secret(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<(String, String)>,
     body: Json<SecretBody>,
 ) -> Result<Json<SecretView>, Problem> {
@@ -124,7 +125,7 @@ pub async fn set_secret(
         hosts: body.hosts,
         value: body.value,
     };
-    let kept = admin.rulebook.set_secret(merchant.id, draft, AUTHOR).await?;
+    let kept = admin.rulebook.set_secret(merchant.id, draft, caller.name()).await?;
     Ok(Json(kept.into()))
 }
 
@@ -133,9 +134,13 @@ pub async fn set_secret(
     params(("merchant" = String, Path), ("name" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 #[delete("/merchants/{merchant}/rules/secrets/{name}")]
-pub async fn remove_secret(admin: Data<Admin>, path: Path<(String, String)>) -> Result<HttpResponse, Problem> {
+pub async fn remove_secret(
+    admin: Data<Admin>,
+    caller: Caller,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
     let (merchant, name) = path.into_inner();
     let merchant = admin.merchant(&merchant).await?;
-    admin.rulebook.remove_secret(merchant.id, &name, AUTHOR).await?;
+    admin.rulebook.remove_secret(merchant.id, &name, caller.name()).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -9,7 +9,7 @@ use store::RuleShadow;
 use utoipa::ToSchema;
 
 use super::Admin;
-use super::rules::AUTHOR;
+use super::caller::Caller;
 use crate::api::problem::Problem;
 use crate::rulebook::{ShadowReport, ShadowRequest, sha256};
 
@@ -57,13 +57,14 @@ impl ShadowView {
 #[put("/merchants/{merchant}/rules/shadow")]
 pub async fn start_shadow(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<String>,
     body: Json<ShadowRequest>,
 ) -> Result<Json<ShadowView>, Problem> {
     let merchant = admin.merchant(&path).await?;
     (admin
         .rulebook
-        .start_shadow(merchant.id, body.into_inner(), AUTHOR.to_owned()))
+        .start_shadow(merchant.id, body.into_inner(), caller.name().to_owned()))
     .await?;
     let (shadow, report) = admin.rulebook.shadow(merchant.id).await?;
     Ok(Json(ShadowView::of(shadow, report)))
@@ -83,8 +84,8 @@ pub async fn get_shadow(admin: Data<Admin>, path: Path<String>) -> Result<Json<S
 #[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 #[delete("/merchants/{merchant}/rules/shadow")]
-pub async fn stop_shadow(admin: Data<Admin>, path: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn stop_shadow(admin: Data<Admin>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
-    admin.rulebook.stop_shadow(merchant.id, AUTHOR).await?;
+    admin.rulebook.stop_shadow(merchant.id, caller.name()).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,5 +1,6 @@
 use std::io;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use rustls::pki_types::UnixTime;
@@ -53,6 +54,8 @@ pub struct Terminator {
     names: ArcSwap<Names>,
     turns: Semaphore,
     default_name: Option<String>,
+    /// Where this node listens.
+    addresses: OnceLock<Vec<SocketAddr>>,
 }
 
 impl Terminator {
@@ -63,7 +66,25 @@ impl Terminator {
             names: ArcSwap::default(),
             turns: Semaphore::new(options.at_once),
             default_name: options.default_name,
+            addresses: OnceLock::new(),
         }
+    }
+
+    pub fn listens_at(&self, addresses: Vec<SocketAddr>) {
+        let _ = self.addresses.set(addresses);
+    }
+
+    /// Where this node itself finds its own listener; `None` when there is none.
+    #[must_use]
+    pub fn own_address(&self) -> Option<SocketAddr> {
+        let mut address = self.addresses.get()?.first().copied()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        Some(address)
     }
 
     pub(super) fn names(&self) -> Arc<Names> {

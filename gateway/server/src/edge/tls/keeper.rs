@@ -14,7 +14,6 @@ use super::identity::{ServerIdentity, ServerIdentityError};
 use super::names::{Names, Shown, is_host_name};
 use super::verifier::KnownClients;
 use crate::access::sealing::{Sealer, SealingError};
-use crate::edge::certificates;
 
 /// How often a node looks for changes.
 const WATCH_INTERVAL: Duration = Duration::from_millis(300);
@@ -184,7 +183,6 @@ impl Keeper {
             source,
             config: Arc::new(identity.config(clients)?),
             merchant: row.merchant_id,
-            not_after: identity.info.not_after,
         }))
     }
 
@@ -215,7 +213,6 @@ impl Keeper {
             source: identity.info.sha256.clone(),
             config: Arc::new(identity.config(Some(clients))?),
             merchant: None,
-            not_after: identity.info.not_after,
         };
         Ok((Arc::new(shown), names))
     }

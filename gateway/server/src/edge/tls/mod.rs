@@ -4,6 +4,7 @@ mod handshake;
 mod identity;
 mod keeper;
 mod names;
+mod probe;
 mod verifier;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use handshake::{HandshakeError, Terminator, TerminatorOptions};
 pub use identity::{ServerIdentity, ServerIdentityError};
 pub use keeper::{CertificateFile, Keeper, KeeperError, server_certificate_place};
 pub use names::{is_host_name, matches};
+pub use probe::{ProbeError, ProbeOptions, ProbeReport, probe};
 
 /// What a handshake established.
 pub struct Tls {

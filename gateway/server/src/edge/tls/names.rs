@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use plugin_sdk::MerchantId;
 use rustls::ServerConfig;
 
@@ -14,7 +13,6 @@ pub struct Shown {
     pub source: String,
     pub config: Arc<ServerConfig>,
     pub merchant: Option<MerchantId>,
-    pub not_after: DateTime<Utc>,
 }
 
 /// What is shown under which name.

@@ -65,6 +65,12 @@ impl Host for Moody {
                     windows.len()
                 ],
             }),
+            HostQuestion::Health { .. } => Ok(HostAnswer::Health {
+                up: true,
+                requests: 0,
+                success_percent: None,
+                latency_ms: None,
+            }),
             HostQuestion::Http(_) => Ok(HostAnswer::Http {
                 status: 200,
                 headers: std::collections::BTreeMap::new(),
