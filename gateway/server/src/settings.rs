@@ -11,11 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use store::{LimitLevel, ListQuota};
 
+use crate::access::people::{FactorPolicy, SessionLimits};
+use crate::edge::certificates::pkcs12::Pkcs12Policy;
 use crate::edge::guards::GuardOptions;
 use crate::edge::guards::shedding::SheddingOptions;
 use crate::edge::guards::strict::StrictRates;
-use crate::access::people::{FactorPolicy, SessionLimits};
-use crate::edge::certificates::pkcs12::Pkcs12Policy;
 use crate::edge::peer::{ForwardedHeader, Proxies};
 use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;

@@ -5,8 +5,8 @@ use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, audit, canary, certificates, connections, decisions, ledger, limits, lists, me, merchants, people, replays,
-    revisions, rules, secrets, session, settlements, shadow, webhooks,
+    api_keys, audit, canary, certificates, connections, decisions, ledger, limits, lists, me, merchants, people,
+    replays, revisions, rules, secrets, session, settlements, shadow, webhooks,
 };
 use crate::api::merchant as v1;
 

@@ -109,7 +109,14 @@ pub async fn set_merchant_limits(
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    set(&admin, merchant.id, &TrafficOf::Merchant, body.into_inner(), caller.name()).await
+    set(
+        &admin,
+        merchant.id,
+        &TrafficOf::Merchant,
+        body.into_inner(),
+        caller.name(),
+    )
+    .await
 }
 
 /// How much the connection's network may bring.

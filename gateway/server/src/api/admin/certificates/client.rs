@@ -13,9 +13,9 @@ use super::days_left;
 use crate::api::admin::caller::Caller;
 use crate::api::admin::{Admin, List, now, read_id};
 use crate::api::problem::Problem;
-use crate::edge::guards::strict::StrictAction;
 use crate::edge::certificates::pkcs12::Flavour;
 use crate::edge::certificates::{CertificateInfo, Handout, IssueDraft, Trust};
+use crate::edge::guards::strict::StrictAction;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
