@@ -105,9 +105,15 @@ impl TestDatabase {
     }
 
     pub async fn execute(&self, sql: &str) {
+        self.try_execute(sql).await.unwrap();
+    }
+
+    /// What the database says when it does not want to.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), String> {
         let connection = self.connect().await;
-        connection.execute_unprepared(sql).await.unwrap();
+        let done = connection.execute_unprepared(sql).await;
         connection.close().await.unwrap();
+        done.map(|_| ()).map_err(|error| error.to_string())
     }
 }
 

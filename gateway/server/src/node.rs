@@ -293,6 +293,7 @@ impl Node {
             proxies: settings.public.proxies(),
             onboarding: core.onboarding.clone(),
             new_deliveries: Arc::clone(&new_deliveries),
+            sealer: Arc::clone(&core.sealer),
             clock: Arc::clone(&core.clock),
         });
         let status = Data::new(status::Status {
@@ -362,6 +363,7 @@ impl Node {
             network,
             merchant_api,
             guards: guards.clone(),
+            admin: admin.clone(),
             body_bytes_max: settings.public.body_bytes_max,
         };
         let doors = Arc::new(guards.doors().clone());

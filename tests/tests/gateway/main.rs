@@ -1,5 +1,7 @@
 //! The real binary over the wire, on both databases.
 
+mod access;
+mod audit;
 mod bad_input;
 mod bad_scripts;
 mod canary;
@@ -20,6 +22,8 @@ mod order_faults;
 mod orders;
 mod outage;
 mod outage_signs;
+mod own_things;
+mod permits;
 mod races;
 mod replays;
 mod rest;

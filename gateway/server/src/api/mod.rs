@@ -8,4 +8,5 @@ pub mod misdirected;
 pub mod network;
 pub mod openapi;
 pub mod problem;
+mod request_id;
 pub mod status;

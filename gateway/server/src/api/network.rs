@@ -450,8 +450,10 @@ impl Network {
     }
 
     fn refuse(&self, recorder: &Recorder, problem: &Problem) -> HttpResponse {
+        let mut problem = problem.clone();
+        problem.request_id = Some(recorder.request_id.clone());
         let mut response = problem.error_response();
-        let body = serde_json::to_string(problem).unwrap_or_default();
+        let body = serde_json::to_string(&problem).unwrap_or_default();
         self.record_refusal(recorder, problem.status, &body);
         if let Ok(id) = HeaderValue::from_str(&recorder.request_id) {
             response.headers_mut().insert(REQUEST_ID, id);

@@ -1,7 +1,11 @@
 //! The OpenAPI 3.1 description, made from the code of the handlers.
 
+mod doors;
+mod reference;
+
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, web};
+use serde_json::Value;
 use utoipa::OpenApi;
 
 use crate::api::admin::{
@@ -14,7 +18,7 @@ use crate::api::merchant as v1;
 #[openapi(
     info(
         title = "Tollgate REST",
-        description = "`/admin/v1` is what operators do, with the operator's token. `/v1` is what merchants' systems do, with an API key."
+        description = "`/admin/v1` is what people do: operators and merchants' staff, who sign in. `/v1` is what merchants' systems do, with an API key."
     ),
     paths(
         session::get_setup,
@@ -185,17 +189,27 @@ use crate::api::merchant as v1;
 struct Description;
 
 pub fn configure(config: &mut ServiceConfig) {
-    config.route("/openapi.json", web::get().to(openapi));
+    config
+        .route("/openapi.json", web::get().to(openapi))
+        .configure(reference::configure);
 }
 
 async fn openapi() -> HttpResponse {
-    HttpResponse::Ok().json(Description::openapi())
+    HttpResponse::Ok().json(description())
+}
+
+/// What the handlers say, with what the tables of permissions and scopes add to it.
+#[must_use]
+pub fn description() -> Value {
+    let mut description = serde_json::to_value(Description::openapi()).unwrap_or_default();
+    doors::complete(&mut description);
+    description
 }
 
 /// The description as it is committed in `docs/openapi.json`.
 #[must_use]
 pub fn pretty() -> String {
-    Description::openapi().to_pretty_json().unwrap_or_default()
+    serde_json::to_string_pretty(&description()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use plugin_sdk::connector::ConnectorError;
 use serde::Serialize;
 use serde_json::Value;
-use store::{ListError, StoreError};
+use store::{ListError, Origin, StoreError};
 use utoipa::ToSchema;
 
 use crate::access::people::PeopleError;
@@ -42,6 +42,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub checks: Option<Box<Value>>,
+    /// The request's id, as in the header `X-Request-Id`: tell it when you ask about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// When to come again, for the header `Retry-After`.
     #[serde(skip)]
     pub retry_after_s: Option<u64>,
@@ -57,6 +60,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             checks: None,
+            request_id: None,
             retry_after_s: None,
         }
     }
@@ -137,6 +141,16 @@ impl Problem {
             "second_factor_missing",
             "Set a second factor up first",
             "this account needs a second factor before anything else: POST /admin/v1/me/second-factor",
+        )
+    }
+
+    #[must_use]
+    pub fn key_lost() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "idempotency_key_lost",
+            "What became of the first request is not known",
+            "the node that was at work died; look at what is there, then use a new key",
         )
     }
 
@@ -342,7 +356,9 @@ impl ResponseError for Problem {
         if let Some(seconds) = self.retry_after_s.or(soon.then_some(RETRY_AFTER_S)) {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        response.body(serde_json::to_string(self).unwrap_or_default())
+        let mut told = self.clone();
+        told.request_id = told.request_id.or_else(|| Some(Origin::current()?.request_id));
+        response.body(serde_json::to_string(&told).unwrap_or_default())
     }
 }
 

@@ -16,9 +16,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::{NodeError, SHUTDOWN_TIMEOUT, num_cores};
+use crate::api::admin::Admin;
 use crate::api::endless::{Keeping, close_endless};
 use crate::api::heads::refuse_long_heads;
 use crate::api::merchant::MerchantApi;
+use crate::api::merchant::own::BODY_BYTES_MAX;
 use crate::api::misdirected::refuse_misdirected;
 use crate::api::{network, problem::Problem};
 use crate::edge::guards::Guards;
@@ -35,6 +37,8 @@ pub struct Desk {
     pub network: Data<network::Network>,
     pub merchant_api: Data<MerchantApi>,
     pub guards: Guards,
+    /// Behind `/v1` for what merchants' systems share with people: rules and lists.
+    pub admin: Data<Admin>,
     pub body_bytes_max: usize,
 }
 
@@ -175,6 +179,12 @@ fn app(
         .wrap(from_fn(close_endless))
         .app_data(desk.network.clone())
         .app_data(desk.merchant_api.clone())
+        .app_data(desk.admin.clone())
+        .app_data(
+            web::JsonConfig::default()
+                .limit(BODY_BYTES_MAX)
+                .error_handler(|error, _| Problem::malformed(error.to_string()).into()),
+        )
         .app_data(web::PayloadConfig::default().limit(desk.body_bytes_max))
         .app_data(web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()))
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found("this path").into()))

@@ -17,7 +17,9 @@ impl Origin {
         ORIGIN.scope(self, work).await
     }
 
-    pub(super) fn current() -> Option<Self> {
+    /// That of the request at work here.
+    #[must_use]
+    pub fn current() -> Option<Self> {
         ORIGIN.try_with(Clone::clone).ok()
     }
 }

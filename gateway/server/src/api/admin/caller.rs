@@ -6,14 +6,13 @@ use std::sync::Arc;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 use plugin_sdk::MerchantId;
 use serde_json::Value;
-use store::{Merchant, NewAuditEntry, Origin};
-use ulid::Ulid;
+use store::{Merchant, NewAuditEntry};
 
 use super::Admin;
 use super::connections::ConnectionView;
@@ -26,7 +25,6 @@ use crate::api::problem::Problem;
 use crate::edge::peer;
 use crate::masking;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Name of whoever has the operator's token, in the audit trail.
 const TOKEN_HOLDER: &str = "operator";
 /// Fields of answers that are shown this once, and stand in no trail.
@@ -62,6 +60,10 @@ pub enum Caller {
     /// Has the operator's token of the settings.
     Token,
     Person(Arc<SignedIn>),
+    /// A merchant's system, which came by `/v1`.
+    Key {
+        name: String,
+    },
 }
 
 impl Caller {
@@ -71,15 +73,16 @@ impl Caller {
         match self {
             Self::Token => TOKEN_HOLDER,
             Self::Person(who) => &who.person.email,
+            Self::Key { name } => name,
         }
     }
 
     pub fn person(&self) -> Result<&Arc<SignedIn>, Problem> {
         match self {
             Self::Person(who) => Ok(who),
-            Self::Token => Err(Problem::forbidden(
-                "the operator's token is nobody; sign in as a person",
-            )),
+            Self::Token | Self::Key { .. } => {
+                Err(Problem::forbidden("a token or a key is nobody; sign in as a person"))
+            }
         }
     }
 
@@ -87,6 +90,8 @@ impl Caller {
     fn role(&self, merchant: Option<&str>) -> Option<Role> {
         match (self, merchant) {
             (Self::Token, _) => Some(Role::Owner),
+            // Its scopes were asked at its own door.
+            (Self::Key { .. }, _) => None,
             (Self::Person(who), Some(merchant)) => who.role_at(merchant),
             (Self::Person(who), None) => who.operator_role(),
         }
@@ -118,24 +123,6 @@ pub async fn admit<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    let origin = Origin {
-        address: address(request.request()).to_string(),
-        request_id: Ulid::generate().to_string(),
-    };
-    let id = HeaderValue::from_str(&origin.request_id);
-    let served = origin.scope(serve(request, next)).await;
-    served.map(|mut response| {
-        if let Ok(id) = id {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
-        response
-    })
-}
-
-async fn serve<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let pattern = request.match_pattern();
     let permit = pattern
         .as_deref()
@@ -153,7 +140,22 @@ async fn serve<B: MessageBody + 'static>(
         }
     };
     request.extensions_mut().insert(caller.clone());
-    let Some(change) = Change::of(&request, pattern.as_deref(), permit, &admin).await else {
+    match pattern.zip(permit) {
+        Some((pattern, permit)) => serve_traced(request, next, pattern, permit, caller, admin).await,
+        None => Ok(next.call(request).await?.map_into_left_body()),
+    }
+}
+
+/// Serves a request of somebody who may, and adds to the audit trail what it changed.
+pub async fn serve_traced<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+    pattern: String,
+    permit: Permit,
+    caller: Caller,
+    admin: Data<Admin>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let Some(change) = Change::of(&request, &pattern, permit, &admin).await else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let response = next.call(request).await?;
@@ -235,7 +237,13 @@ async fn recognise(request: &ServiceRequest, admin: &Admin) -> Result<Caller, Pr
 
 /// Slug or id of the merchant that a path is about.
 fn merchant_of(path: &str) -> Option<&str> {
-    path.strip_prefix("/admin/v1/merchants/")?.split('/').next()
+    below_root(path).strip_prefix("merchants/")?.split('/').next()
+}
+
+/// A path without the door that it came by.
+fn below_root(path: &str) -> &str {
+    let rest = path.strip_prefix("/admin/v1/").or_else(|| path.strip_prefix("/v1/"));
+    rest.unwrap_or(path)
 }
 
 /// A change that the handlers themselves leave no entry for.
@@ -247,22 +255,16 @@ struct Change {
 }
 
 impl Change {
-    async fn of(
-        request: &ServiceRequest,
-        pattern: Option<&str>,
-        permit: Option<Permit>,
-        admin: &Admin,
-    ) -> Option<Self> {
-        let pattern = pattern?;
+    async fn of(request: &ServiceRequest, pattern: &str, permit: Permit, admin: &Admin) -> Option<Self> {
         if permits::leaves_no_trace_here(request.method(), pattern) {
             return None;
         }
-        let permission = match permit? {
+        let permission = match permit {
             Permit::Merchant(permission) | Permit::Installation(permission) => permission,
             Permit::SignedIn => "me:write",
             Permit::Public => return None,
         };
-        let path = request.path().strip_prefix("/admin/v1/").unwrap_or(request.path());
+        let path = below_root(request.path());
         let name = merchant_of(request.path());
         let subject = match name {
             Some(name) => path.strip_prefix(&format!("merchants/{name}/")).unwrap_or("merchant"),

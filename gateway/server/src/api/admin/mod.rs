@@ -13,7 +13,7 @@ pub mod lists;
 pub mod me;
 pub mod merchants;
 pub mod people;
-mod permits;
+pub(in crate::api) mod permits;
 pub mod replays;
 pub mod revisions;
 pub mod rules;
@@ -43,6 +43,7 @@ use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
 use crate::access::people::People;
 use crate::api::problem::Problem;
+use crate::api::request_id::identify;
 use crate::edge::certificates::CertificateDesk;
 use crate::edge::guards::shedding::Class;
 use crate::edge::guards::{Guards, shed_wait};
@@ -116,6 +117,7 @@ pub fn configure(config: &mut ServiceConfig) {
         web::scope("/admin/v1")
             .wrap(from_fn(shed))
             .wrap(from_fn(caller::admit))
+            .wrap(from_fn(identify))
             .configure(session::configure)
             .configure(me::configure)
             .configure(people::configure)

@@ -483,6 +483,27 @@ pub fn of(method: &Method, pattern: &str) -> Option<Permit> {
     row.map(|(_, _, permit)| *permit)
 }
 
+/// The row of a path below `/admin/v1` whose parameters are filled in.
+#[must_use]
+pub fn matching(method: &Method, path: &str) -> Option<(&'static str, Permit)> {
+    let fits = |route: &str| {
+        let (mut parts, mut given) = (route.split('/'), path.split('/'));
+        loop {
+            match (parts.next(), given.next()) {
+                (None, None) => return true,
+                (Some(part), Some(given)) if part == given || (part.starts_with('{') && !given.is_empty()) => {}
+                _ => return false,
+            }
+        }
+    };
+    let rows = ROUTES
+        .iter()
+        .filter(|(known, route, _)| *known == method.as_str() && fits(route));
+    // A word wins over a parameter: `rules/draft` is not the list entry of that name.
+    let row = rows.min_by_key(|(_, route, _)| route.matches('{').count());
+    row.map(|(_, route, permit)| (*route, *permit))
+}
+
 /// Whether nothing is to be added to the audit trail for it.
 #[must_use]
 pub fn leaves_no_trace_here(method: &Method, pattern: &str) -> bool {
@@ -520,6 +541,28 @@ mod tests {
             .collect();
         assert_eq!(rows.len(), ROUTES.len(), "a route stands twice");
         assert_eq!(described, rows);
+    }
+
+    #[test]
+    fn a_path_finds_its_row() {
+        let found = |method, path| matching(&method, path).map(|(route, _)| route);
+        assert_eq!(
+            found(Method::GET, "/merchants/acme/rules/revisions/3"),
+            Some("/merchants/{merchant}/rules/revisions/{revision}")
+        );
+        assert_eq!(
+            found(Method::GET, "/merchants/acme/rules/draft"),
+            Some("/merchants/{merchant}/rules/draft")
+        );
+        for nowhere in [
+            "/merchants/acme/rules/",
+            "/merchants//rules",
+            "/merchants/acme/rules/draft/x",
+            "/nope",
+        ] {
+            assert_eq!(found(Method::GET, nowhere), None, "{nowhere}");
+        }
+        assert_eq!(found(Method::POST, "/merchants/acme/rules"), None);
     }
 
     #[test]

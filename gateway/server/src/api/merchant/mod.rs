@@ -3,6 +3,8 @@
 pub mod accounts;
 pub mod cards;
 pub mod events;
+mod once;
+pub mod own;
 pub mod payments;
 pub mod payouts;
 mod quota;
@@ -25,8 +27,9 @@ use store::Store;
 use tokio::sync::Notify;
 
 use crate::access::api_keys::{ApiKeys, KeyHolder};
-use crate::access::sealing::hex;
+use crate::access::sealing::{Sealer, hex};
 use crate::api::problem::Problem;
+use crate::api::request_id::identify;
 use crate::edge::guards::shedding::Class;
 use crate::edge::guards::{AtWork, Guards, Refused};
 use crate::edge::peer::{self, Proxies};
@@ -48,13 +51,17 @@ pub struct MerchantApi {
     pub proxies: Proxies,
     pub onboarding: Onboarding,
     pub new_deliveries: Arc<Notify>,
+    pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
 }
 
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/v1")
+            .wrap(from_fn(own::enter))
+            .wrap(from_fn(once::keep))
             .wrap(from_fn(require_key))
+            .wrap(from_fn(identify))
             .configure(payments::configure)
             .configure(payouts::configure)
             .configure(tokens::configure)
@@ -62,6 +69,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(cards::configure)
             .configure(events::configure)
             .configure(webhooks::configure)
+            .configure(own::configure)
             .default_service(web::route().to(nowhere)),
     );
 }
