@@ -15,36 +15,65 @@ define own_target
 		{ find $(CRATES) -name '*.rs' -exec touch {} + && echo "$(CURDIR)" > "$$CARGO_TARGET_DIR/.clone"; }
 endef
 
+# What the admin UI is built of: its own sources, the REST's description, and the rules that it offers as templates.
+UI := admin-ui
+UI_SOURCES := $(shell find $(UI)/src $(UI)/public scripts -type f ! -name schema.d.ts 2>/dev/null) docs/openapi.json \
+	$(addprefix $(UI)/,index.html vite.config.ts tsconfig.json compress.mjs package.json)
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint audit fmt bench bench-quick clean
+.PHONY: help run test browser-test lint audit fmt ui ui-build bench bench-quick clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
-run: ## Build and start the demo: a gateway with one merchant, a rule and a webhook inspector
+# npm, only when the lock has changed.
+%/node_modules/.package-lock.json: %/package-lock.json
+	@$(SETUP) ui
+	cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(UI)/dist/index.html: $(UI)/node_modules/.package-lock.json $(UI_SOURCES)
+	cd $(UI) && npm run --silent build
+
+ui-build: $(UI)/dist/index.html ## Build the admin UI; cargo puts it into the binary
+
+ui: $(UI)/node_modules/.package-lock.json ## The admin UI with reload on change, beside a running `make run`
+	cd $(UI) && npm run --silent dev
+
+run: ui-build ## Build and start the demo: a gateway with one merchant, a rule and a webhook inspector
 	@$(SETUP) build
 	$(own_target)
 	cargo build --workspace --bin tollgate
 	"$$CARGO_TARGET_DIR/debug/tollgate" demo
 
-test: ## Every test, on SQLite and on a private PostgreSQL
+test: ui-build tests/browser/node_modules/.package-lock.json ## Every test, on SQLite and on a private PostgreSQL
 	@$(SETUP) test
 	$(own_target)
 	cargo build --workspace --bins --tests
 	cargo run --quiet -p e2e --bin with-postgres -- cargo nextest run --workspace
 	cargo test --quiet --doc -p plugin-sdk --features testing
+	cd $(UI) && npm run --silent test
+	cd tests/browser && TOLLGATE="$$CARGO_TARGET_DIR/debug/tollgate" npm run --silent test
 	@if grep -rqE --include='*.rs' '^ *//[/!] ```' $(CRATES); then cargo test --doc --workspace; fi
 
-lint: ## Formatting, clippy, and the licences and sources of dependencies
+browser-test: ui-build tests/browser/node_modules/.package-lock.json ## Only the walks through the admin UI
+	@$(SETUP) test
+	$(own_target)
+	cargo build --workspace --bin tollgate
+	cd tests/browser && TOLLGATE="$$CARGO_TARGET_DIR/debug/tollgate" npm run --silent test
+
+lint: $(UI)/node_modules/.package-lock.json ## Formatting, clippy, types, and the licences and sources of dependencies
 	@$(SETUP) lint
+	cd $(UI) && npm run --silent check
 	$(own_target)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 
-audit: ## Known vulnerabilities in dependencies (fetches the RustSec database from GitHub)
+audit: ## Known vulnerabilities in dependencies (fetches the RustSec database from GitHub, asks npm's)
 	@$(SETUP) audit
 	cargo deny --workspace check advisories
+	cd $(UI) && npm audit --omit=dev
 
 fmt: ## Format the Rust code
 	cargo fmt --all

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a make target needs and this machine lacks, and nothing else: tests/setup.sh build|test|lint|audit|bench
+# Installs what a make target needs and this machine lacks, and nothing else: tests/setup.sh ui|build|test|lint|audit|bench
 set -euo pipefail
 
 # Debian keeps servers where a user's PATH does not look.
@@ -98,7 +98,26 @@ build() {
     echo '#include <string>' | c++ -x c++ -c -o /dev/null - 2>/dev/null && have cc || packages+=(g++)
 }
 
+# The admin UI's tools want this Node.js or a newer one.
+NODE_LEAST="20.19.0"
+
+node_is_new_enough() {
+    local version
+    version=$(node --version 2>/dev/null) || return 1
+    [ "$(printf '%s\n' "$NODE_LEAST" "${version#v}" | sort -V | head -n 1)" = "$NODE_LEAST" ]
+}
+
+ui() {
+    want node nodejs
+    want npm npm
+    apt
+    node_is_new_enough || die "the admin UI needs Node.js $NODE_LEAST or newer, this one is $(node --version); see https://nodejs.org"
+}
+
 case ${1:-} in
+ui)
+    ui
+    ;;
 build)
     build
     apt
@@ -112,6 +131,8 @@ test)
     # The walk of docs/rules.md calls the admin REST from a shell.
     want curl curl
     want jq jq
+    # The walks through the admin UI.
+    want chromium chromium
     apt
     cargo_tool cargo-nextest
     ;;
@@ -141,6 +162,6 @@ bench)
     apt
     ;;
 *)
-    die "usage: tests/setup.sh build|test|lint|audit|bench"
+    die "usage: tests/setup.sh ui|build|test|lint|audit|bench"
     ;;
 esac

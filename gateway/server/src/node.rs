@@ -19,10 +19,11 @@ use tokio::task::JoinHandle;
 
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
+use crate::access::master_keys::{MasterKeyError, MasterKeys};
 use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
-use crate::api::{admin, network, openapi, problem::Problem, status};
+use crate::api::{admin, admin_ui, network, openapi, problem::Problem, status};
 use crate::edge::certificates::CertificateDesk;
 use crate::edge::guards::Guards;
 use crate::edge::outbound::{Outbound, OutboundError};
@@ -41,6 +42,7 @@ use crate::rulebook::{CanaryWatch, Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
 use crate::tenancy::{Directory, Onboarding, RuleBinder, TrafficBook};
+use crate::workers::certificates::CertificateExpiry;
 use crate::workers::deliveries::Deliveries;
 use crate::workers::lists::ListUpkeep;
 use crate::workers::retention::Retention;
@@ -66,6 +68,8 @@ pub enum NodeError {
     Settings(#[from] SettingsError),
     #[error("master_key: {0}")]
     Sealing(#[from] SealingError),
+    #[error("{0}")]
+    MasterKey(#[from] MasterKeyError),
     #[error("{0}")]
     Bootstrap(#[from] BootstrapError),
     #[error("database: {0}")]
@@ -104,14 +108,24 @@ pub struct Core {
 impl Core {
     /// Connects, migrates and puts together. `fallback_key` serves when no master key is configured.
     pub async fn open(settings: &Settings, fallback_key: Option<SecretString>) -> Result<Self, NodeError> {
-        let key = settings.master_key()?.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
-        let sealer = Arc::new(Sealer::from_hex(&key)?);
+        let configured = settings.master_key()?;
+        let is_configured = configured.is_some();
+        let key = configured.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
+        let sealer = Arc::new(Sealer::with_previous(&key, &settings.previous_master_keys()?)?);
         let engine = Engine::new(limits(settings))?;
         let outbound = Outbound::new(settings.webhooks.allow_networks.clone())?;
         let store = Store::connect(&settings.database.options()?).await?;
         store.migrate().await?;
         let plugins = Plugins::all();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // A key that nobody configured is made anew at each start, and opens nothing.
+        if is_configured {
+            let keys = MasterKeys {
+                store: store.clone(),
+                sealer: Arc::clone(&sealer),
+            };
+            keys.prove(clock.now()).await?;
+        }
         let onboarding = Onboarding {
             store: store.clone(),
             plugins: plugins.clone(),
@@ -232,9 +246,9 @@ impl Node {
         let mut watches = vec![watching, tokio::spawn(lists.clone().watch())];
         let redis = settings.redis.options()?.map(Redis::new).transpose()?;
         let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
+        let health = UpstreamHealth::default();
         let options = settings.guard_options()?;
         let guards = Guards::new(options, redis.clone(), core.store.clone(), Arc::clone(&core.clock));
-        let health = UpstreamHealth::default();
         let lookups = Lookups {
             lists: lists.clone(),
             velocities: velocities.clone(),
@@ -362,8 +376,8 @@ impl Node {
         let desk = Desk {
             network,
             merchant_api,
-            guards: guards.clone(),
             admin: admin.clone(),
+            guards: guards.clone(),
             body_bytes_max: settings.public.body_bytes_max,
         };
         let doors = Arc::new(guards.doors().clone());
@@ -478,7 +492,14 @@ fn start_workers(
         store: core.store.clone(),
         clock: Arc::clone(&core.clock),
     };
+    let expiry = CertificateExpiry {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        new_deliveries: Arc::clone(new_deliveries),
+        interval: Duration::from_secs(settings.certificates.expiry_check_s),
+    };
     vec![
+        tokio::spawn(expiry.run(stopped.clone())),
         tokio::spawn(deliveries.run(stopped.clone())),
         tokio::spawn(retention.run(stopped.clone())),
         tokio::spawn(velocity.run(stopped.clone())),
@@ -585,7 +606,7 @@ fn listen_admin(
                 }
             })
             .configure(admin::configure)
-            .default_service(web::route().to(nowhere))
+            .default_service(web::route().to(admin_ui::serve))
     })
     .workers(ADMIN_WORKERS)
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
@@ -599,10 +620,6 @@ fn listen_admin(
     let address = address.ok_or_else(|| listen_error(std::io::ErrorKind::AddrNotAvailable.into()))?;
     let server = server.run();
     Ok((address, (server.handle(), tokio::spawn(server))))
-}
-
-async fn nowhere() -> Result<&'static str, Problem> {
-    Err(Problem::not_found("this path"))
 }
 
 fn num_cores() -> usize {

@@ -1,7 +1,9 @@
 //! Typed settings: the embedded defaults, then `tollgate.toml`, then `TOLLGATE_…`.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +11,12 @@ use config::{Config, Environment, File, FileFormat};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
-use store::{LimitLevel, ListQuota};
+use zeroize::Zeroizing;
 
 use crate::access::people::{FactorPolicy, SessionLimits};
 use crate::edge::certificates::pkcs12::Pkcs12Policy;
+use store::{LimitLevel, ListQuota};
+
 use crate::edge::guards::GuardOptions;
 use crate::edge::guards::shedding::SheddingOptions;
 use crate::edge::guards::strict::StrictRates;
@@ -63,6 +67,9 @@ impl SettingsError {
 pub struct Settings {
     master_key: SecretString,
     master_key_file: String,
+    master_key_command: String,
+    master_key_previous: SecretString,
+    master_key_previous_file: String,
     pub public: PublicSettings,
     pub admin: AdminSettings,
     pub access: AccessSettings,
@@ -74,9 +81,9 @@ pub struct Settings {
     pub exchanges: ExchangeSettings,
     pub webhooks: WebhookSettings,
     pub connectors: ConnectorSettings,
+    pub certificates: CertificateSettings,
     pub limits: LimitSettings,
     pub shedding: SheddingSettings,
-    pub certificates: CertificateSettings,
     pub log: LogSettings,
 }
 
@@ -253,6 +260,7 @@ pub struct WebhookSettings {
 #[serde(deny_unknown_fields)]
 pub struct CertificateSettings {
     pub client_days: u32,
+    pub expiry_check_s: u64,
     pkcs12_rounds_max: u32,
     pkcs12_allow_unprotected: bool,
 }
@@ -340,14 +348,15 @@ impl Settings {
                 u64::from(self.rules.merchant_calls_in_flight),
             ),
             ("connectors.operation_timeout_ms", self.connectors.operation_timeout_ms),
-            ("limits.peer_sockets", u64::from(self.limits.peer_sockets)),
-            ("shedding.delay_ms", self.shedding.delay_ms),
-            ("shedding.after_ms", self.shedding.after_ms),
             ("certificates.client_days", u64::from(self.certificates.client_days)),
+            ("certificates.expiry_check_s", self.certificates.expiry_check_s),
             (
                 "certificates.pkcs12_rounds_max",
                 u64::from(self.certificates.pkcs12_rounds_max),
             ),
+            ("limits.peer_sockets", u64::from(self.limits.peer_sockets)),
+            ("shedding.delay_ms", self.shedding.delay_ms),
+            ("shedding.after_ms", self.shedding.after_ms),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
@@ -399,7 +408,29 @@ impl Settings {
 
     /// The master key's text; `None` when none is set.
     pub fn master_key(&self) -> Result<Option<SecretString>, SettingsError> {
-        secret("master_key", &self.master_key, &self.master_key_file)
+        let given = secret("master_key", &self.master_key, &self.master_key_file)?;
+        match (given, self.master_key_command.as_str()) {
+            (given, "") => Ok(given),
+            (None, command) => read_from_command("master_key_command", command).map(Some),
+            (Some(_), _) => Err(SettingsError::value(
+                "master_key_command",
+                "give the key, its file or the command that prints it, not several of them",
+            )),
+        }
+    }
+
+    /// Master keys of before.
+    pub fn previous_master_keys(&self) -> Result<Vec<SecretString>, SettingsError> {
+        let given = secret(
+            "master_key_previous",
+            &self.master_key_previous,
+            &self.master_key_previous_file,
+        )?;
+        let given = given.unwrap_or_default();
+        let keys = given
+            .expose_secret()
+            .split(|letter: char| letter == ',' || letter.is_whitespace());
+        Ok(keys.filter(|key| !key.is_empty()).map(Into::into).collect())
     }
 }
 
@@ -611,6 +642,29 @@ fn read_secret_file(key: &'static str, path: &str) -> Result<SecretString, Setti
     }
 }
 
+/// What a command prints, such as one that asks a vault.
+fn read_from_command(key: &'static str, command: &str) -> Result<SecretString, SettingsError> {
+    let wrong = |message: String| SettingsError::value(key, message);
+    let child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.map_err(|error| wrong(error.to_string()))?;
+    let mut text = Zeroizing::new(String::new());
+    let printed = child.stdout.take().map(|printed| printed.take(SECRET_FILE_BYTES_MAX));
+    let read = printed.map(|mut printed| printed.read_to_string(&mut text)).transpose();
+    read.map_err(|error| wrong(format!("what it prints cannot be read: {error}")))?;
+    let status = child.wait().map_err(|error| wrong(error.to_string()))?;
+    if !status.success() {
+        return Err(wrong(format!("it ended with {status}")));
+    }
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(wrong("it prints nothing".to_owned())),
+        secret => Ok(secret.into()),
+    }
+}
+
 /// Empty text means "not set".
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -769,6 +823,41 @@ mod tests {
             let message = refusal(toml, &[]);
             assert!(message.contains(key) && !message.contains("secret"), "{message}");
         }
+    }
+
+    #[test]
+    fn the_master_key_comes_from_a_command() {
+        let from = |command: &str| {
+            load("", &[("TOLLGATE_MASTER_KEY_COMMAND", command)])
+                .unwrap()
+                .master_key()
+        };
+        assert_eq!(
+            from("printf 'sec%s\\n' ret").unwrap().unwrap().expose_secret(),
+            "secret"
+        );
+        for (command, words) in [
+            ("exit 3", "status: 3"),
+            ("true", "prints nothing"),
+            ("/does/not/exist", "status: 127"),
+        ] {
+            let said = from(command).err().unwrap().to_string();
+            assert!(said.contains("master_key_command") && said.contains(words), "{said}");
+        }
+        let both = load(
+            "",
+            &[("TOLLGATE_MASTER_KEY_COMMAND", "true"), ("TOLLGATE_MASTER_KEY", "x")],
+        )
+        .unwrap();
+        assert!(both.master_key().is_err());
+    }
+
+    #[test]
+    fn several_previous_keys_are_told_apart() {
+        let settings = load("master_key_previous = \"aa, bb cc\"\n", &[]).unwrap();
+        let keys = settings.previous_master_keys().unwrap();
+        let keys: Vec<_> = keys.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(keys, ["aa", "bb", "cc"]);
     }
 
     #[test]

@@ -33,6 +33,13 @@ pub struct Delivery {
     pub created_at: DateTime<Utc>,
 }
 
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    pub endpoint_id: Option<EndpointId>,
+    pub payment_id: Option<PaymentId>,
+    pub status: Option<DeliveryStatus>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryStatus {
     Pending,
@@ -242,18 +249,20 @@ impl Store {
     pub async fn deliveries(
         &self,
         merchant: MerchantId,
-        endpoint: Option<EndpointId>,
-        status: Option<DeliveryStatus>,
+        filter: &DeliveryFilter,
         cursor: &Cursor,
     ) -> Result<Page<Delivery>, StoreError> {
         let mut query = deliveries::Entity::find()
             .filter(deliveries::Column::MerchantId.eq(merchant.to_string()))
             .order_by_desc(deliveries::Column::Id)
             .limit(cursor.limit + 1);
-        if let Some(endpoint) = endpoint {
+        if let Some(endpoint) = filter.endpoint_id {
             query = query.filter(deliveries::Column::EndpointId.eq(endpoint.to_string()));
         }
-        if let Some(status) = status {
+        if let Some(payment) = filter.payment_id {
+            query = query.filter(deliveries::Column::PaymentId.eq(payment.to_string()));
+        }
+        if let Some(status) = filter.status {
             query = query.filter(deliveries::Column::Status.eq(status.as_str()));
         }
         if let Some(after) = &cursor.after {

@@ -9,6 +9,7 @@ mod arrays;
 mod audit;
 mod bulk;
 mod canaries;
+mod certificate_warnings;
 mod client_certificates;
 mod connect;
 mod decisions;
@@ -40,6 +41,7 @@ mod rule_secrets;
 mod rule_settings;
 mod rule_troubles;
 mod rules;
+mod sealed;
 mod server_certificates;
 mod sessions;
 mod settlements;
@@ -51,11 +53,13 @@ mod velocity;
 pub use api_keys::ApiKey;
 pub use audit::{AuditEntry, ChainReport, NewAuditEntry, Origin};
 pub use canaries::{CanaryOf, CanaryStatus, NewCanary, RuleCanary};
+pub use certificate_warnings::{CertificateWarning, ShownIdentity};
 pub use client_certificates::{BoundCertificate, ClientCertificate, ClientCertificateKind, NewClientCertificate};
 pub use connect::{DatabaseOptions, Store};
 pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
-    AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryStatus, NextStep, WaitingEndpoint,
+    AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NextStep,
+    WaitingEndpoint,
 };
 pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, NewEndpoint, RetrySchedule};
 pub use error::StoreError;
@@ -86,6 +90,7 @@ pub use replays::{NewReplay, Replay, ReplaySpan, ReplayStatus};
 pub use rule_secrets::{NewRuleSecret, RULE_SECRETS_MAX, RuleSecret, RuleSecretForm};
 pub use rule_troubles::{RuleFailure, RuleTrouble};
 pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
+pub use sealed::{OwnedConfig, SEALED_COLUMNS, SealedColumn, SealedRow, SealingKey};
 pub use server_certificates::{CertificateAuthority, ClientCertificates, ServerCertificate};
 pub use sessions::{Session, SignInFailures};
 pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};

@@ -1,10 +1,12 @@
 //! The real binary over the wire, on both databases.
 
 mod access;
+mod admin_ui;
 mod audit;
 mod bad_input;
 mod bad_scripts;
 mod canary;
+mod certificates;
 mod cli;
 mod configuration;
 mod conformance;
@@ -17,6 +19,7 @@ mod kills;
 mod ledger;
 mod limits;
 mod lists;
+mod master_keys;
 mod neighbours;
 mod order_faults;
 mod orders;
@@ -39,6 +42,7 @@ mod shared_velocity;
 mod shedding;
 mod shutdown;
 mod stage;
+mod tls;
 mod walk;
 mod webhooks;
 mod webhooks_trouble;

@@ -1,6 +1,7 @@
 //! HTTP by audience. Holds no decisions: it reads a request, asks the inside, and writes the answer down.
 
 pub mod admin;
+pub mod admin_ui;
 pub mod endless;
 pub mod heads;
 pub mod merchant;

@@ -36,9 +36,9 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Desk {
     pub network: Data<network::Network>,
     pub merchant_api: Data<MerchantApi>,
-    pub guards: Guards,
     /// Behind `/v1` for what merchants' systems share with people: rules and lists.
     pub admin: Data<Admin>,
+    pub guards: Guards,
     pub body_bytes_max: usize,
 }
 

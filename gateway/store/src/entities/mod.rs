@@ -42,6 +42,7 @@ pub mod rule_shadow_examples;
 pub mod rule_shadow_groups;
 pub mod rule_shadows;
 pub mod rule_troubles;
+pub mod sealing_keys;
 pub mod server_certificates;
 pub mod sessions;
 pub mod settlement_files;

@@ -79,11 +79,11 @@ async fn set(
     merchant: MerchantId,
     of: &TrafficOf,
     body: TrafficBody,
-    actor: &str,
+    caller: &Caller,
 ) -> Result<Json<TrafficView>, Problem> {
     let (limits, below_network_minimum) = body.limits();
     let set = (admin.traffic)
-        .set(merchant, of, limits, below_network_minimum, actor)
+        .set(merchant, of, limits, below_network_minimum, caller.name())
         .await?;
     Ok(Json(set.into()))
 }
@@ -109,14 +109,7 @@ pub async fn set_merchant_limits(
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    set(
-        &admin,
-        merchant.id,
-        &TrafficOf::Merchant,
-        body.into_inner(),
-        caller.name(),
-    )
-    .await
+    set(&admin, merchant.id, &TrafficOf::Merchant, body.into_inner(), &caller).await
 }
 
 /// How much the connection's network may bring.
@@ -146,7 +139,7 @@ pub async fn set_connection_limits(
 ) -> Result<Json<TrafficView>, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let of = admin.traffic.connection(merchant.id, &path.1).await?;
-    set(&admin, merchant.id, &of, body.into_inner(), caller.name()).await
+    set(&admin, merchant.id, &of, body.into_inner(), &caller).await
 }
 
 /// How much may come under the API key.
@@ -175,7 +168,7 @@ pub async fn set_key_limits(
     let merchant = admin.merchant(&path.0).await?;
     let id: ApiKeyId = read_id(&path.1, "this API key")?;
     let of = admin.traffic.api_key(merchant.id, id).await?;
-    set(&admin, merchant.id, &of, body.into_inner(), caller.name()).await
+    set(&admin, merchant.id, &of, body.into_inner(), &caller).await
 }
 
 /// What of the caps is in use, and what was refused.

@@ -113,9 +113,9 @@ pub async fn sign_in(
     body: Json<SignInBody>,
 ) -> Result<HttpResponse, Problem> {
     let body = body.into_inner();
-    let subject = body.email.trim().to_lowercase();
-    admin.guards.strict(StrictAction::LogIn, &subject).await?;
     let caller = CallingBrowser::of(&request);
+    let from = caller.address.to_string();
+    admin.guards.strict(StrictAction::LogIn, &from).await?;
     let given = Credentials {
         email: body.email,
         password: body.password,

@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{
-    Delivery, DeliveryAttempt, DeliveryStatus, Endpoint, EndpointFormat, EndpointStatus, NewDelivery, NewEvent,
-    RetrySchedule,
+    Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, Endpoint, EndpointFormat, EndpointStatus, NewDelivery,
+    NewEvent, RetrySchedule,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -348,6 +348,7 @@ impl From<Delivery> for DeliveryView {
 #[serde(deny_unknown_fields)]
 pub struct DeliveryQuery {
     endpoint_id: Option<String>,
+    payment_id: Option<String>,
     /// `pending`, `delivered` or `cancelled`.
     status: Option<String>,
     cursor: Option<String>,
@@ -365,13 +366,15 @@ pub async fn list_deliveries(
 ) -> Result<Json<List<DeliveryView>>, Problem> {
     let merchant = admin.merchant(&path).await?;
     let query = query.into_inner();
-    let status = read_filter("status", query.status.as_deref(), DeliveryStatus::read)?;
-    let endpoint = query
-        .endpoint_id
-        .map(|id| read_id(&id, "this webhook endpoint"))
-        .transpose()?;
+    let endpoint = query.endpoint_id.map(|id| read_id(&id, "this webhook endpoint"));
+    let payment = query.payment_id.map(|id| read_id(&id, "this payment"));
+    let filter = DeliveryFilter {
+        endpoint_id: endpoint.transpose()?,
+        payment_id: payment.transpose()?,
+        status: read_filter("status", query.status.as_deref(), DeliveryStatus::read)?,
+    };
     let cursor = store::Cursor::new(query.cursor, query.limit);
-    let page = admin.store.deliveries(merchant.id, endpoint, status, &cursor).await?;
+    let page = admin.store.deliveries(merchant.id, &filter, &cursor).await?;
     Ok(Json(List::of(page, DeliveryView::from)))
 }
 

@@ -1,7 +1,7 @@
 use actix_web::web::{Bytes, Data, Json, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post};
 use plugin_sdk::{DeliveryId, EndpointId};
-use store::{Cursor, EndpointStatus};
+use store::{Cursor, DeliveryFilter, EndpointStatus};
 
 use super::{Caller, MerchantApi, read};
 use crate::api::admin::webhooks::{DeliveryView, EndpointPatchBody, EndpointView, NewEndpointBody};
@@ -119,7 +119,7 @@ pub async fn list_deliveries(
     let cursor = Cursor::from(query.into_inner());
     let page = api
         .store
-        .deliveries(caller.tenant.merchant.id, None, None, &cursor)
+        .deliveries(caller.tenant.merchant.id, &DeliveryFilter::default(), &cursor)
         .await?;
     Ok(Json(List::of(page, DeliveryView::from)))
 }

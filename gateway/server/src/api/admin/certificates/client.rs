@@ -270,10 +270,10 @@ pub async fn issue_client_certificate(
     body: Json<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path.0).await?;
-    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
-    let draft = body.into_inner().into();
     let subject = merchant.id.to_string();
     admin.guards.strict(StrictAction::CertificateIssue, &subject).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    let draft = body.into_inner().into();
     let issued = admin
         .certificates
         .issue(&merchant.slug, &connection, draft, caller.name())
@@ -321,11 +321,11 @@ pub async fn renew_client_certificate(
     body: Json<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path.0).await?;
+    let subject = merchant.id.to_string();
+    admin.guards.strict(StrictAction::CertificateIssue, &subject).await?;
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
     let id: ClientCertificateId = read_id(&path.2, "this certificate")?;
     let draft = body.into_inner().into();
-    let subject = merchant.id.to_string();
-    admin.guards.strict(StrictAction::CertificateIssue, &subject).await?;
     let issued = (admin.certificates)
         .renew(&merchant.slug, &connection, id, draft, caller.name())
         .await?;

@@ -1,0 +1,130 @@
+import { useState } from "react";
+import { ask, type Schema } from "../../api/client";
+import { useMerchantSlug } from "../../api/merchants";
+import { Code } from "../../code/Code";
+import { texts, useTexts } from "../../language/language";
+import { Empty } from "../../parts/Empty";
+import { type PageOf, useCursorList } from "../../parts/list";
+import { Moment } from "../../parts/Moment";
+import { Page } from "../../parts/Page";
+import { type Column, Rows } from "../../parts/Rows";
+import { words } from "../../parts/words";
+
+const auditWords = texts(
+  {
+    title: "Audit",
+    intro:
+      "Who changed what, when, from where. Entries are chained by their hashes; nobody can change or remove one, operators included.",
+    actor: "Who",
+    action: "What",
+    subject: "Of what",
+    from: "From",
+    before: "Before",
+    after: "After",
+    empty: "Nothing was changed yet",
+    emptyText:
+      "Every change of rules, connections, keys, people and limits leaves a line here, with what was before and after.",
+    nothing: "It has no before and after.",
+  },
+  {
+    title: "Аудит",
+    intro:
+      "Кто что изменил, когда и откуда. Записи связаны хешами; изменить или убрать запись не может никто, и операторы тоже.",
+    actor: "Кто",
+    action: "Что",
+    subject: "С чем",
+    from: "Откуда",
+    before: "Было",
+    after: "Стало",
+    empty: "Ещё ничего не меняли",
+    emptyText:
+      "Каждое изменение правил, подключений, ключей, людей и лимитов оставляет здесь строку: что было и что стало.",
+    nothing: "У неё нет «было» и «стало».",
+  },
+);
+
+type Entry = Schema["AuditView"];
+
+export function MerchantAudit() {
+  const merchant = useMerchantSlug();
+  return <Trail path={`/admin/v1/merchants/${merchant}/audit`} />;
+}
+
+export function OperatorAudit() {
+  return <Trail path="/admin/v1/audit" />;
+}
+
+function Trail({ path }: { path: string }) {
+  const t = useTexts(auditWords);
+  const w = useTexts(words);
+  const [open, setOpen] = useState<string>();
+  const list = useCursorList<Entry>(["audit", path], (cursor) =>
+    ask<PageOf<Entry>>("GET", `${path}?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`),
+  );
+  const toggle = (id: string) => setOpen(open === id ? undefined : id);
+  const columns: Column<Entry>[] = [
+    {
+      key: "action",
+      title: t.action,
+      cell: (entry) => (
+        <button
+          type="button"
+          className="tg-plain mono"
+          aria-expanded={open === entry.id}
+          onClick={() => toggle(entry.id)}
+        >
+          {entry.action}
+        </button>
+      ),
+    },
+    { key: "subject", title: t.subject, cell: (entry) => <span className="mono tg-url">{entry.subject}</span> },
+    { key: "actor", title: t.actor, cell: (entry) => entry.actor },
+    {
+      key: "address",
+      title: t.from,
+      wideOnly: true,
+      cell: (entry) => <span className="mono">{entry.address ?? "—"}</span>,
+    },
+    { key: "time", title: w.time, cell: (entry) => <Moment at={entry.created_at} /> },
+  ];
+  return (
+    <Page title={t.title} intro={t.intro}>
+      <Rows
+        label={t.title}
+        columns={columns}
+        list={list}
+        id={({ id }) => id}
+        onOpen={({ id }) => toggle(id)}
+        below={(entry) => open === entry.id && <Change entry={entry} />}
+        empty={<Empty title={t.empty}>{t.emptyText}</Empty>}
+      />
+    </Page>
+  );
+}
+
+function Change({ entry }: { entry: Entry }) {
+  const t = useTexts(auditWords);
+  const sides: [string, unknown][] = [
+    [t.before, entry.before],
+    [t.after, entry.after],
+  ];
+  const told = sides.filter(([, value]) => value !== null && value !== undefined);
+  return (
+    <div className="tg-below-pad">
+      {told.length === 0 && <p className="tg-quiet">{t.nothing}</p>}
+      <div className="tg-exchange-sides">
+        {told.map(([name, value]) => (
+          <div key={name}>
+            <h3 className="tg-side-title">{name}</h3>
+            <Code text={JSON.stringify(value, null, 2)} kind="json" label={name} wrap />
+          </div>
+        ))}
+      </div>
+      {entry.hash && (
+        <p className="tg-quiet tg-small mono tg-url">
+          #{entry.number} {entry.hash}
+        </p>
+      )}
+    </div>
+  );
+}

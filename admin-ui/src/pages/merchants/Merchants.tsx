@@ -1,0 +1,118 @@
+import { Button, Group, Modal, TextInput } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconPlus } from "@tabler/icons-react";
+import { useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { answer, api, type Schema } from "../../api/client";
+import { useTexts } from "../../language/language";
+import { Empty } from "../../parts/Empty";
+import { Failed } from "../../parts/Failed";
+import { useCursorList } from "../../parts/list";
+import { Moment } from "../../parts/Moment";
+import { Page } from "../../parts/Page";
+import { type Column, Rows } from "../../parts/Rows";
+import { Status } from "../../parts/Status";
+import { words } from "../../parts/words";
+import { useMay } from "../../session/permissions";
+import { slugOf } from "./slug";
+import { merchantWords } from "./words";
+
+type MerchantView = Schema["MerchantView"];
+
+export function Merchants() {
+  const t = useTexts(merchantWords);
+  const w = useTexts(words);
+  const allowed = useMay("merchants:write");
+  const [adding, setAdding] = useDisclosure();
+  const list = useCursorList<MerchantView>(["merchants", "list"], (cursor) =>
+    answer(api.GET("/admin/v1/merchants", { params: { query: { limit: 50, ...(cursor ? { cursor } : {}) } } })),
+  );
+  const columns: Column<MerchantView>[] = [
+    { key: "name", title: t.name, cell: ({ slug, name }) => <Link to={`/m/${slug}/overview`}>{name}</Link> },
+    { key: "slug", title: t.slug, cell: ({ slug }) => <span className="mono">{slug}</span> },
+    { key: "status", title: w.status, cell: ({ status }) => <Status of={status} /> },
+    {
+      key: "rules",
+      title: t.rules,
+      cell: ({ published_rules }) =>
+        published_rules ? `r${published_rules}` : <span className="tg-quiet">{t.noRules}</span>,
+    },
+    { key: "created", title: w.created, wideOnly: true, cell: ({ created_at }) => <Moment at={created_at} as="day" /> },
+  ];
+  const add = (
+    <Button leftSection={<IconPlus size={16} />} onClick={setAdding.open} disabled={!allowed}>
+      {t.add}
+    </Button>
+  );
+  return (
+    <Page title={t.title} action={add}>
+      <Rows
+        label={t.title}
+        columns={columns}
+        list={list}
+        id={({ id }) => id}
+        to={({ slug }) => `/m/${slug}/overview`}
+        empty={
+          <Empty title={t.empty} action={add}>
+            {t.emptyText}
+          </Empty>
+        }
+      />
+      {adding && <NewMerchant onClose={setAdding.close} />}
+    </Page>
+  );
+}
+
+function NewMerchant({ onClose }: { onClose: () => void }) {
+  const t = useTexts(merchantWords);
+  const w = useTexts(words);
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const [name, setName] = useState("");
+  const [slug, setSlug] = useState<string>();
+  const [error, setError] = useState<unknown>();
+  const shown = slug ?? slugOf(name);
+  const submit = async (event: React.FormEvent) => {
+    event.preventDefault();
+    setError(undefined);
+    try {
+      await answer(api.POST("/admin/v1/merchants", { body: { name, slug: shown } }));
+      void queries.invalidateQueries({ queryKey: ["merchants"] });
+      onClose();
+      void navigate({ to: `/m/${shown}/setup` });
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  return (
+    <Modal opened onClose={onClose} title={t.add} closeButtonProps={{ "aria-label": w.close }}>
+      <form onSubmit={submit} className="tg-stack">
+        <TextInput
+          label={t.name}
+          required
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+          data-autofocus
+        />
+        <TextInput
+          label={t.slug}
+          description={t.slugHint}
+          required
+          classNames={{ input: "mono" }}
+          value={shown}
+          onChange={(event) => setSlug(event.currentTarget.value)}
+        />
+        {error !== undefined && <Failed error={error} />}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            {w.cancel}
+          </Button>
+          <Button type="submit" disabled={!name || !shown}>
+            {w.create}
+          </Button>
+        </Group>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,20 @@
+import { useParams } from "@tanstack/react-router";
+import { useMerchantSlug } from "../../api/merchants";
+import { useTexts } from "../../language/language";
+import { Id } from "../../parts/Copy";
+import { Page } from "../../parts/Page";
+import "./payments.css";
+import { Why } from "./Why";
+import { whyWords } from "./whyWords";
+
+export function DecisionPage() {
+  const t = useTexts(whyWords);
+  const merchant = useMerchantSlug();
+  const { decision } = useParams({ strict: false }) as { decision: string };
+  return (
+    <Page title={t.page} intro={<Id value={decision} />}>
+      <h2 className="tg-hidden">{t.title}</h2>
+      <Why merchant={merchant} decision={decision} />
+    </Page>
+  );
+}

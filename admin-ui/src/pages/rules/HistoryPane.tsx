@@ -1,0 +1,129 @@
+import { Button } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { answer, api, type Schema } from "../../api/client";
+import type { Checks } from "../../api/shapes";
+import { useTexts } from "../../language/language";
+import { Confirm } from "../../parts/Confirm";
+import { Empty } from "../../parts/Empty";
+import { Failed } from "../../parts/Failed";
+import { useCursorList } from "../../parts/list";
+import { Moment } from "../../parts/Moment";
+import { Status } from "../../parts/Status";
+import { say, sayFailed } from "../../parts/Toasts";
+import { words } from "../../parts/words";
+import { useMay } from "../../session/permissions";
+import { Diff } from "./Diff";
+import { ruleWords } from "./words";
+
+type Revision = Schema["RevisionSummary"];
+
+export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (source: string) => void }) {
+  const t = useTexts(ruleWords);
+  const w = useTexts(words);
+  const list = useCursorList<Revision>(["revisions", merchant], (cursor) =>
+    answer(
+      api.GET("/admin/v1/merchants/{merchant}/rules/revisions", {
+        params: { path: { merchant }, query: { limit: 20, ...(cursor ? { cursor } : {}) } },
+      }),
+    ),
+  );
+  const [back, setBack] = useState<number>();
+  const queries = useQueryClient();
+  const allowed = useMay("rules:publish", merchant);
+  const rollBack = async () => {
+    const body = { revision: back ?? 0 };
+    await answer(api.POST("/admin/v1/merchants/{merchant}/rules/publish", { params: { path: { merchant } }, body }));
+    say(t.rolledBack(body.revision));
+    for (const key of ["rules", "revisions", "canary", "merchant"])
+      void queries.invalidateQueries({ queryKey: [key, merchant] });
+  };
+  const edit = async (revision: number) => {
+    try {
+      const detail = await answer(
+        api.GET("/admin/v1/merchants/{merchant}/rules/revisions/{revision}", {
+          params: { path: { merchant, revision } },
+        }),
+      );
+      onEdit(detail.source);
+    } catch (failure) {
+      sayFailed(failure);
+    }
+  };
+  if (list.error !== undefined && !list.rows) return <Failed error={list.error} retry={list.retry} />;
+  if (list.rows?.length === 0) return <Empty title={t.noHistory}>{t.noHistoryText}</Empty>;
+  return (
+    <>
+      <ol className="tg-history">
+        {list.rows?.map((revision) => (
+          <Entry
+            key={revision.revision}
+            revision={revision}
+            allowed={allowed}
+            onBack={() => setBack(revision.revision)}
+            onEdit={() => void edit(revision.revision)}
+          />
+        ))}
+      </ol>
+      {list.more && (
+        <Button size="xs" variant="default" onClick={list.more} loading={list.loadingMore}>
+          {w.more}
+        </Button>
+      )}
+      <Confirm
+        opened={back !== undefined}
+        onClose={() => setBack(undefined)}
+        title={t.rollbackTitle(back ?? 0)}
+        action={t.rollback}
+        dangerous={false}
+        run={rollBack}
+      >
+        <p>{t.rollbackText}</p>
+      </Confirm>
+    </>
+  );
+}
+
+interface EntryProps {
+  revision: Revision;
+  allowed: boolean;
+  onBack: () => void;
+  onEdit: () => void;
+}
+
+function Entry({ revision, allowed, onBack, onEdit }: EntryProps) {
+  const t = useTexts(ruleWords);
+  const [open, setOpen] = useState(false);
+  const checks = revision.checks as unknown as Checks | null | undefined;
+  return (
+    <li>
+      <div className="tg-inline tg-history-head">
+        <button type="button" className="tg-line-link tg-strong" aria-expanded={open} onClick={() => setOpen(!open)}>
+          r{revision.revision}
+        </button>
+        <span className="tg-history-message">{revision.message || "—"}</span>
+        {revision.published && <Status of="active" label={t.current} />}
+      </div>
+      <div className="tg-inline tg-quiet tg-small">
+        <span>{revision.author}</span>
+        <Moment at={revision.created_at} />
+        {checks && <span>{t.passed(checks.tests.passed)}</span>}
+      </div>
+      {open && (
+        <div className="tg-stack">
+          <Diff text={revision.diff} label={`r${revision.revision}`} />
+          <div className="tg-inline">
+            {!revision.published && (
+              <Button size="xs" variant="default" onClick={onBack} disabled={!allowed}>
+                {t.rollback}
+              </Button>
+            )}
+            <Button size="xs" variant="subtle" onClick={onEdit} disabled={!allowed}>
+              {t.toEditor}
+            </Button>
+          </div>
+        </div>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,65 @@
+import { useEffect } from "react";
+
+interface Props {
+  title: React.ReactNode;
+  /** Of the browser's tab, when the title is not a text. */
+  name?: string;
+  /** The page's one main action, and what stands apart from it. */
+  action?: React.ReactNode;
+  intro?: React.ReactNode;
+  filters?: React.ReactNode;
+  children: React.ReactNode;
+}
+
+export function Page({ title, name, action, intro, filters, children }: Props) {
+  const tab = name ?? (typeof title === "string" ? title : "");
+  useEffect(() => {
+    document.title = tab ? `${tab} · Tollgate` : "Tollgate";
+  }, [tab]);
+  return (
+    <div className="tg-page">
+      <div className="tg-page-head">
+        <h1>{title}</h1>
+        {action && <div className="tg-page-action">{action}</div>}
+      </div>
+      {intro && <p className="tg-intro">{intro}</p>}
+      {filters && <div className="tg-filters">{filters}</div>}
+      {children}
+    </div>
+  );
+}
+
+/** A titled part of a page. */
+export function Section({
+  title,
+  action,
+  children,
+}: {
+  title: React.ReactNode;
+  action?: React.ReactNode;
+  children: React.ReactNode;
+}) {
+  return (
+    <section className="tg-section">
+      <div className="tg-section-head">
+        <h2>{title}</h2>
+        {action}
+      </div>
+      {children}
+    </section>
+  );
+}
+
+/** Names and what they are. */
+export function Facts({ of }: { of: [React.ReactNode, React.ReactNode][] }) {
+  return (
+    <dl className="tg-facts">
+      {of.map(([name, value], at) => (
+        <div key={at}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

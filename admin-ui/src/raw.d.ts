@@ -1,0 +1,4 @@
+declare module "*.luau?raw" {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,102 @@
+// Every page, light and dark, wide and narrow: nothing that axe objects to, nothing wider than its window.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { axe, openBrowser, openPage } from "./browser.mjs";
+import { startGateway, txnDate } from "./gateway.mjs";
+
+const NARROW = { width: 360, height: 780 };
+const WIDE = { width: 1440, height: 900 };
+
+let gateway;
+let browser;
+let addresses;
+
+before(async () => {
+  gateway = await startGateway();
+  browser = await openBrowser();
+  const terminal = (txn_id, account, sum) => gateway.terminal("demo", "terminal", { command: "pay", txn_id, txn_date: txnDate(), account, sum });
+  await terminal("1000000000000001", "9161234567", "1234.50");
+  await terminal("1000000000000002", "8161234567", "50.00");
+  const rest = async (path, options) => {
+    const headers = { authorization: `Bearer ${gateway.token}`, "content-type": "application/json" };
+    const response = await fetch(`${gateway.admin}/admin/v1${path}`, { headers, ...options });
+    assert.ok(response.ok, `${path}: ${response.status}`);
+    return response.status === 204 ? undefined : response.json();
+  };
+  await rest("/merchants/demo/lists/contracts", { method: "PUT" });
+  await rest("/merchants/demo/lists/contracts/entries/42", { method: "PUT", body: JSON.stringify({ value: { tariff: "gold" } }) });
+  const [refused] = (await rest("/merchants/demo/payments?status=declined")).data;
+  const [decision] = (await rest("/merchants/demo/decisions?outcome=reject")).data;
+  const [endpoint] = (await rest("/merchants/demo/webhook-endpoints")).data;
+  addresses = [
+    "/overview",
+    "/merchants",
+    "/people",
+    "/audit",
+    "/settings",
+    "/m/demo/overview",
+    "/m/demo/setup",
+    "/m/demo/payments",
+    `/m/demo/payments/${refused.id}`,
+    `/m/demo/decisions/${decision.id}`,
+    ...["", "?tab=try", "?tab=replay", "?tab=shadow", "?tab=canary", "?tab=history", "?tab=settings"].map((tab) => `/m/demo/rules${tab}`),
+    "/m/demo/lab",
+    "/m/demo/connections",
+    "/m/demo/connections/terminal",
+    "/m/demo/connections/payin",
+    "/m/demo/lists",
+    "/m/demo/lists/contracts",
+    "/m/demo/webhooks",
+    `/m/demo/webhooks/${endpoint.id}`,
+    "/m/demo/wire",
+    "/m/demo/reconcile",
+    "/m/demo/keys",
+    "/m/demo/people",
+    "/m/demo/audit",
+    "/m/demo/certificates",
+    "/no/such/page",
+  ];
+});
+
+after(async () => {
+  await browser?.close();
+  await gateway?.stop();
+});
+
+/** What a page shows is whole when nothing of it is a placeholder any more. */
+async function settled(page) {
+  await page.locator("main h1, h1").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector(".mantine-Skeleton-root"));
+}
+
+for (const [colorScheme, viewport] of [
+  ["light", WIDE],
+  ["dark", WIDE],
+  ["light", NARROW],
+  ["dark", NARROW],
+]) {
+  test(`every page, ${colorScheme}, ${viewport.width} px`, async () => {
+    const { page, context, complaints } = await openPage(browser, gateway.admin, { colorScheme, viewport });
+    const found = [];
+    await page.goto("/set-up");
+    await page.getByLabel("Operator's token").fill(gateway.token);
+    found.push(...(await axe(page)).map((line) => `/set-up: ${line}`));
+    await page.getByText("Only look around with the token").click();
+    await page.locator(".tg-frame").waitFor();
+    for (const address of addresses) {
+      // Within the page: the token's session lives in its memory alone.
+      await page.evaluate((to) => {
+        history.pushState({}, "", to);
+        dispatchEvent(new PopStateEvent("popstate"));
+      }, address);
+      await settled(page);
+      found.push(...(await axe(page)).map((line) => `${address}: ${line}`));
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      if (overflow > 0) found.push(`${address}: ${overflow} px wider than its window`);
+    }
+    assert.deepEqual(found, []);
+    assert.deepEqual(complaints, []);
+    await context.close();
+  });
+}
