@@ -88,6 +88,7 @@ bench: ## Compare with nginx + lua, pgbench and php-fpm on this machine; writes 
 	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --output tests/bench/RESULTS.md
 	python3 tests/bench/decisions.py --decisions $(BENCH)/examples/decisions --output tests/bench/DECISIONS.md
 	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --output tests/bench/NEIGHBOURS.md
+	python3 tests/bench/guards.py --tollgate $(BENCH)/tollgate --output tests/bench/GUARDS.md
 
 bench-quick: ## The same, one short round, printed only: tells that it works, not how fast
 	@$(SETUP) bench
@@ -97,6 +98,7 @@ bench-quick: ## The same, one short round, printed only: tells that it works, no
 	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --quick
 	python3 tests/bench/decisions.py --decisions $(BENCH)/examples/decisions --quick
 	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --quick
+	python3 tests/bench/guards.py --tollgate $(BENCH)/tollgate --quick
 
 clean: ## Remove what was built, for all clones that share the target directory
 	cargo clean

@@ -153,6 +153,8 @@ bench)
     want setpriv util-linux
     want python3 python3
     want wrk wrk
+    want redis-server redis-server
+    want redis-benchmark redis-tools
     want nginx nginx
     [ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || packages+=(libnginx-mod-http-lua)
     compgen -c php-fpm >/dev/null || packages+=(php-fpm)

@@ -25,6 +25,8 @@ mod m20261122_000016_orders;
 mod m20261122_000017_identities;
 mod m20261128_000010_access;
 mod m20261128_000020_certificates;
+mod m20261128_000021_sealing_keys;
+mod m20261128_000030_limits;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -50,7 +52,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000016_orders::Migration),
             Box::new(m20261122_000017_identities::Migration),
             Box::new(m20261128_000010_access::Migration),
+            Box::new(m20261128_000030_limits::Migration),
             Box::new(m20261128_000020_certificates::Migration),
+            Box::new(m20261128_000021_sealing_keys::Migration),
         ]
     }
 }

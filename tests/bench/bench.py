@@ -154,11 +154,20 @@ def new_master_key(tollgate):
     return run(tollgate, "keygen", env=own_environment()).strip()
 
 
+# One merchant, from one address, makes all the load: the limits of everyday life would measure themselves.
+UNLIMITED = {
+    "TOLLGATE_LIMITS__MERCHANT_RATES": "", "TOLLGATE_LIMITS__MERCHANT_IN_FLIGHT": "10000",
+    "TOLLGATE_LIMITS__MERCHANT_SOCKETS": "10000", "TOLLGATE_LIMITS__CONNECTION_IN_FLIGHT": "10000",
+    "TOLLGATE_LIMITS__CONNECTION_SOCKETS": "10000", "TOLLGATE_SHEDDING__DELAY_MS": "10000",
+    "TOLLGATE_SHEDDING__AFTER_MS": "60000",
+}
+
+
 @contextlib.contextmanager
 def gateway(tollgate, user, log, url, settings):
     """Our gateway on a database; gives the process, its public port and its admin port."""
     public, admin = free_port(), free_port()
-    env = {**own_environment(), **settings, "TOLLGATE_DATABASE__URL": url,
+    env = {**own_environment(), **UNLIMITED, **settings, "TOLLGATE_DATABASE__URL": url,
            "TOLLGATE_PUBLIC__LISTEN": f"127.0.0.1:{public}", "TOLLGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
     with serving(unprivileged([tollgate, "serve"], user), log,
                  lambda: fetch(f"http://127.0.0.1:{admin}/readyz")[0] == 200, env=env, cwd=log.parent) as process:

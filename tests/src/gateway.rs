@@ -26,6 +26,8 @@ pub struct Gateway {
     folder: TempDir,
     running: Option<Running>,
     pub public: SocketAddr,
+    /// Listeners with TLS.
+    pub tls: Vec<SocketAddr>,
     pub admin_address: SocketAddr,
 }
 
@@ -60,6 +62,7 @@ impl Gateway {
             folder,
             running: None,
             public: nowhere,
+            tls: Vec::new(),
             admin_address: nowhere,
         };
         gateway.launch().await;
@@ -88,10 +91,10 @@ impl Gateway {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let told = tokio::time::timeout(START_DEADLINE, read_addresses(&mut lines)).await;
-        let Ok(Some((public, admin))) = told else {
+        let Ok(Some((public, tls, admin))) = told else {
             panic!("the gateway did not start:\n{}", self.log())
         };
-        (self.public, self.admin_address) = (public, admin);
+        (self.public, self.tls, self.admin_address) = (public, tls, admin);
         self.running = Some(Running { child, _stdout: lines });
     }
 
@@ -167,16 +170,19 @@ impl Drop for Gateway {
     }
 }
 
-async fn read_addresses(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<(SocketAddr, SocketAddr)> {
-    let (mut public, mut admin) = (None, None);
+type Addresses = (SocketAddr, Vec<SocketAddr>, SocketAddr);
+
+async fn read_addresses(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<Addresses> {
+    let (mut public, mut tls, mut admin) = (None, Vec::new(), None);
     while let Some(line) = lines.next_line().await.unwrap() {
         match line.split(' ').collect::<Vec<_>>().as_slice() {
             ["listening", "public", address] => public = address.parse().ok(),
+            ["listening", "tls", address] => tls.extend(address.parse::<SocketAddr>().ok()),
             ["listening", "admin", address] => admin = address.parse().ok(),
             _ => {}
         }
-        if let Some(both) = public.zip(admin) {
-            return Some(both);
+        if let Some((public, admin)) = public.zip(admin) {
+            return Some((public, tls, admin));
         }
     }
     None
@@ -193,6 +199,18 @@ pub fn settings_of(database_url: &str) -> BTreeMap<String, String> {
         ("TOLLGATE_ADMIN__LISTEN", "127.0.0.1:0"),
         ("TOLLGATE_LOG__FORMAT", "json"),
         ("TOLLGATE_WEBHOOKS__ALLOW_NETWORKS", "127.0.0.0/8"),
+        // Tests bring more than one network may, from one address, on machines that are behind by nature. Those of the
+        // guards set their own.
+        ("TOLLGATE_LIMITS__MERCHANT_RATES", ""),
+        ("TOLLGATE_LIMITS__CONNECTION_IN_FLIGHT", "500"),
+        ("TOLLGATE_LIMITS__CONNECTION_SOCKETS", "500"),
+        ("TOLLGATE_LIMITS__MERCHANT_IN_FLIGHT", "500"),
+        ("TOLLGATE_LIMITS__KEY_IN_FLIGHT", "500"),
+        ("TOLLGATE_LIMITS__KEY_RATES", ""),
+        ("TOLLGATE_LIMITS__STRANGER_RATES", ""),
+        ("TOLLGATE_LIMITS__WAIT_MS", "5000"),
+        ("TOLLGATE_SHEDDING__DELAY_MS", "5000"),
+        ("TOLLGATE_SHEDDING__AFTER_MS", "60000"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -19,13 +19,13 @@ use tokio::task::JoinHandle;
 
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::{BootstrapError, BootstrapToken};
+use crate::access::master_keys::{MasterKeyError, MasterKeys};
 use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, admin_ui, network, openapi, problem::Problem, status};
 use crate::edge::certificates::CertificateDesk;
-use crate::edge::guard::Guard;
-use crate::edge::listener::Everybody;
+use crate::edge::guards::Guards;
 use crate::edge::outbound::{Outbound, OutboundError};
 use crate::edge::tls::{Keeper, KeeperError, Terminator};
 use crate::edge::upstream::Upstreams;
@@ -41,7 +41,8 @@ use crate::plugins::Plugins;
 use crate::rulebook::{CanaryWatch, Rulebook, ShadowRunner};
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
-use crate::tenancy::{Directory, Onboarding, RuleBinder};
+use crate::tenancy::{Directory, Onboarding, RuleBinder, TrafficBook};
+use crate::workers::certificates::CertificateExpiry;
 use crate::workers::deliveries::Deliveries;
 use crate::workers::lists::ListUpkeep;
 use crate::workers::retention::Retention;
@@ -67,6 +68,8 @@ pub enum NodeError {
     Settings(#[from] SettingsError),
     #[error("master_key: {0}")]
     Sealing(#[from] SealingError),
+    #[error("{0}")]
+    MasterKey(#[from] MasterKeyError),
     #[error("{0}")]
     Bootstrap(#[from] BootstrapError),
     #[error("database: {0}")]
@@ -94,6 +97,7 @@ pub struct Core {
     pub certificates: CertificateDesk,
     pub lists: ListBook,
     pub rulebook: Rulebook,
+    pub traffic: TrafficBook,
     pub sealer: Arc<Sealer>,
     pub outbound: Outbound,
     pub engine: Engine,
@@ -104,14 +108,24 @@ pub struct Core {
 impl Core {
     /// Connects, migrates and puts together. `fallback_key` serves when no master key is configured.
     pub async fn open(settings: &Settings, fallback_key: Option<SecretString>) -> Result<Self, NodeError> {
-        let key = settings.master_key()?.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
-        let sealer = Arc::new(Sealer::from_hex(&key)?);
+        let configured = settings.master_key()?;
+        let is_configured = configured.is_some();
+        let key = configured.or(fallback_key).ok_or(NodeError::NoMasterKey)?;
+        let sealer = Arc::new(Sealer::with_previous(&key, &settings.previous_master_keys()?)?);
         let engine = Engine::new(limits(settings))?;
         let outbound = Outbound::new(settings.webhooks.allow_networks.clone())?;
         let store = Store::connect(&settings.database.options()?).await?;
         store.migrate().await?;
         let plugins = Plugins::all();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // A key that nobody configured is made anew at each start, and opens nothing.
+        if is_configured {
+            let keys = MasterKeys {
+                store: store.clone(),
+                sealer: Arc::clone(&sealer),
+            };
+            keys.prove(clock.now()).await?;
+        }
         let onboarding = Onboarding {
             store: store.clone(),
             plugins: plugins.clone(),
@@ -139,12 +153,19 @@ impl Core {
             clock: Arc::clone(&clock),
             replay_turns: Arc::new(Semaphore::new(REPLAYS_AT_ONCE)),
         };
+        let traffic = TrafficBook {
+            store: store.clone(),
+            plugins: plugins.clone(),
+            clock: Arc::clone(&clock),
+            defaults: settings.traffic_defaults()?,
+        };
         Ok(Self {
             store,
             onboarding,
             certificates,
             lists,
             rulebook,
+            traffic,
             sealer,
             outbound,
             engine,
@@ -216,6 +237,7 @@ impl Node {
             core.plugins.clone(),
             Arc::clone(&core.sealer),
             binder,
+            core.traffic.defaults.clone(),
         )
         .await?;
         let http_timeout = Duration::from_millis(settings.rules.http_timeout_ms);
@@ -225,6 +247,8 @@ impl Node {
         let redis = settings.redis.options()?.map(Redis::new).transpose()?;
         let velocities = velocities(settings, &core, redis.as_ref(), &mut watches);
         let health = UpstreamHealth::default();
+        let options = settings.guard_options()?;
+        let guards = Guards::new(options, redis.clone(), core.store.clone(), Arc::clone(&core.clock));
         let lookups = Lookups {
             lists: lists.clone(),
             velocities: velocities.clone(),
@@ -238,6 +262,9 @@ impl Node {
         }
         let (stop, stopped) = watch::channel(false);
         let mut workers = start_workers(settings, &core, &new_deliveries, &stopped);
+        let (refusals, more) = guards.start(&core.store, &writer, &stopped);
+        workers.push(refusals);
+        watches.extend(more);
         let imports = Imports::new(core.lists.clone());
         let (import_queue, jobs) = mpsc::channel(IMPORTS_WAITING_MAX);
         workers.extend(start_list_workers(&core, &imports, jobs, &stopped));
@@ -276,6 +303,8 @@ impl Node {
             directory: directory.clone(),
             orders: orders.clone(),
             keys: keys.clone(),
+            guards: guards.clone(),
+            proxies: settings.public.proxies(),
             onboarding: core.onboarding.clone(),
             new_deliveries: Arc::clone(&new_deliveries),
             sealer: Arc::clone(&core.sealer),
@@ -285,6 +314,7 @@ impl Node {
             store: core.store.clone(),
             writer: writer.clone(),
             redis,
+            guards: guards.clone(),
             metrics,
             stopping: Arc::clone(&stopping),
         });
@@ -300,6 +330,8 @@ impl Node {
             import_queue,
             lookups: lists,
             rulebook: core.rulebook.clone(),
+            traffic: core.traffic.clone(),
+            guards: guards.clone(),
             hosts: hosts.clone(),
             health: health.clone(),
             keys,
@@ -333,7 +365,7 @@ impl Node {
             }),
             orders,
             directory,
-            guard: Guard::default(),
+            guards: guards.clone(),
             log: log.clone(),
             clock: core.clock,
             proxies: settings.public.proxies(),
@@ -345,9 +377,11 @@ impl Node {
             network,
             merchant_api,
             admin: admin.clone(),
+            guards: guards.clone(),
             body_bytes_max: settings.public.body_bytes_max,
         };
-        let public = public::listen(&settings.public, &desk, Arc::new(Everybody), &terminator).await?;
+        let doors = Arc::new(guards.doors().clone());
+        let public = public::listen(&settings.public, &desk, doors, &terminator).await?;
         terminator.listens_at(public.tls.clone());
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
         let servers = vec![public.server, admin_server];
@@ -458,7 +492,14 @@ fn start_workers(
         store: core.store.clone(),
         clock: Arc::clone(&core.clock),
     };
+    let expiry = CertificateExpiry {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        new_deliveries: Arc::clone(new_deliveries),
+        interval: Duration::from_secs(settings.certificates.expiry_check_s),
+    };
     vec![
+        tokio::spawn(expiry.run(stopped.clone())),
         tokio::spawn(deliveries.run(stopped.clone())),
         tokio::spawn(retention.run(stopped.clone())),
         tokio::spawn(velocity.run(stopped.clone())),

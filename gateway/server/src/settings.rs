@@ -1,22 +1,31 @@
 //! Typed settings: the embedded defaults, then `tollgate.toml`, then `TOLLGATE_…`.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Config, Environment, File, FileFormat};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
-use store::ListQuota;
+use zeroize::Zeroizing;
 
 use crate::access::people::{FactorPolicy, SessionLimits};
 use crate::edge::certificates::pkcs12::Pkcs12Policy;
+use store::{LimitLevel, ListQuota};
+
+use crate::edge::guards::GuardOptions;
+use crate::edge::guards::shedding::SheddingOptions;
+use crate::edge::guards::strict::StrictRates;
 use crate::edge::peer::{ForwardedHeader, Proxies};
 use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
+use crate::tenancy::{RateWindow, Traffic, TrafficDefaults, TrafficLimits, read_windows};
 
 /// Every key, documented, with its default.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -58,6 +67,9 @@ impl SettingsError {
 pub struct Settings {
     master_key: SecretString,
     master_key_file: String,
+    master_key_command: String,
+    master_key_previous: SecretString,
+    master_key_previous_file: String,
     pub public: PublicSettings,
     pub admin: AdminSettings,
     pub access: AccessSettings,
@@ -70,6 +82,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     pub connectors: ConnectorSettings,
     pub certificates: CertificateSettings,
+    pub limits: LimitSettings,
+    pub shedding: SheddingSettings,
     pub log: LogSettings,
 }
 
@@ -105,6 +119,33 @@ pub struct ConnectorSettings {
     pub operation_timeout_ms: u64,
     #[serde(deserialize_with = "list")]
     pub allow_networks: Vec<IpNet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSettings {
+    merchant_rates: String,
+    merchant_peer_rates: String,
+    merchant_in_flight: u32,
+    merchant_sockets: u32,
+    connection_rates: String,
+    connection_in_flight: u32,
+    connection_sockets: u32,
+    key_rates: String,
+    key_in_flight: u32,
+    wait_ms: u64,
+    peer_sockets: u32,
+    stranger_rates: String,
+    log_in_rates: String,
+    key_creation_rates: String,
+    certificate_issue_rates: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SheddingSettings {
+    delay_ms: u64,
+    after_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -219,6 +260,7 @@ pub struct WebhookSettings {
 #[serde(deny_unknown_fields)]
 pub struct CertificateSettings {
     pub client_days: u32,
+    pub expiry_check_s: u64,
     pkcs12_rounds_max: u32,
     pkcs12_allow_unprotected: bool,
 }
@@ -307,10 +349,14 @@ impl Settings {
             ),
             ("connectors.operation_timeout_ms", self.connectors.operation_timeout_ms),
             ("certificates.client_days", u64::from(self.certificates.client_days)),
+            ("certificates.expiry_check_s", self.certificates.expiry_check_s),
             (
                 "certificates.pkcs12_rounds_max",
                 u64::from(self.certificates.pkcs12_rounds_max),
             ),
+            ("limits.peer_sockets", u64::from(self.limits.peer_sockets)),
+            ("shedding.delay_ms", self.shedding.delay_ms),
+            ("shedding.after_ms", self.shedding.after_ms),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),
@@ -352,6 +398,8 @@ impl Settings {
                 format!("has 1 to {REDIS_PREFIX_LENGTH_MAX} letters, digits, hyphens, underscores and colons");
             return Err(SettingsError::value("redis.prefix", message));
         }
+        self.traffic_defaults()?;
+        self.guard_options()?;
         if let Some(options) = self.redis.options()? {
             Redis::new(options).map_err(|error| SettingsError::value("redis.url", error.to_string()))?;
         }
@@ -360,8 +408,112 @@ impl Settings {
 
     /// The master key's text; `None` when none is set.
     pub fn master_key(&self) -> Result<Option<SecretString>, SettingsError> {
-        secret("master_key", &self.master_key, &self.master_key_file)
+        let given = secret("master_key", &self.master_key, &self.master_key_file)?;
+        match (given, self.master_key_command.as_str()) {
+            (given, "") => Ok(given),
+            (None, command) => read_from_command("master_key_command", command).map(Some),
+            (Some(_), _) => Err(SettingsError::value(
+                "master_key_command",
+                "give the key, its file or the command that prints it, not several of them",
+            )),
+        }
     }
+
+    /// Master keys of before.
+    pub fn previous_master_keys(&self) -> Result<Vec<SecretString>, SettingsError> {
+        let given = secret(
+            "master_key_previous",
+            &self.master_key_previous,
+            &self.master_key_previous_file,
+        )?;
+        let given = given.unwrap_or_default();
+        let keys = given
+            .expose_secret()
+            .split(|letter: char| letter == ',' || letter.is_whitespace());
+        Ok(keys.filter(|key| !key.is_empty()).map(Into::into).collect())
+    }
+}
+
+/// What guards go by.
+impl Settings {
+    /// Limits of merchants, connections and keys that have none of their own.
+    pub fn traffic_defaults(&self) -> Result<TrafficDefaults, SettingsError> {
+        let limits = &self.limits;
+        let merchant = traffic(
+            LimitLevel::Merchant,
+            [
+                ("limits.merchant_rates", &limits.merchant_rates),
+                ("limits.merchant_peer_rates", &limits.merchant_peer_rates),
+            ],
+            ("limits.merchant_in_flight", limits.merchant_in_flight),
+            ("limits.merchant_sockets", limits.merchant_sockets),
+        )?;
+        let none = String::new();
+        let connection = traffic(
+            LimitLevel::Connection,
+            [("limits.connection_rates", &limits.connection_rates), ("", &none)],
+            ("limits.connection_in_flight", limits.connection_in_flight),
+            ("limits.connection_sockets", limits.connection_sockets),
+        )?;
+        let in_flight = ("limits.key_in_flight", limits.key_in_flight);
+        let rates = [("limits.key_rates", &limits.key_rates), ("", &none)];
+        let api_key = traffic(LimitLevel::ApiKey, rates, in_flight, in_flight)?;
+        Ok(TrafficDefaults {
+            merchant,
+            connection,
+            api_key,
+        })
+    }
+
+    pub fn guard_options(&self) -> Result<GuardOptions, SettingsError> {
+        let limits = &self.limits;
+        let windows = |key, text| windows(key, text).map(Into::into);
+        Ok(GuardOptions {
+            defaults: self.traffic_defaults()?,
+            stranger_rates: windows("limits.stranger_rates", &limits.stranger_rates)?,
+            strict: StrictRates {
+                log_in: windows("limits.log_in_rates", &limits.log_in_rates)?,
+                key_creation: windows("limits.key_creation_rates", &limits.key_creation_rates)?,
+                certificate_issue: windows("limits.certificate_issue_rates", &limits.certificate_issue_rates)?,
+            },
+            wait: Duration::from_millis(limits.wait_ms),
+            sockets_max: self.public.connections_max,
+            peer_sockets_max: limits.peer_sockets,
+            trusted_proxies: self.public.trusted_proxies.clone(),
+            shedding: SheddingOptions {
+                delay: Duration::from_millis(self.shedding.delay_ms),
+                after: Duration::from_millis(self.shedding.after_ms),
+            },
+        })
+    }
+}
+
+type Given<T> = (&'static str, T);
+
+fn traffic(
+    level: LimitLevel,
+    [rates, peer_rates]: [Given<&String>; 2],
+    in_flight: Given<u32>,
+    sockets: Given<u32>,
+) -> Result<Arc<Traffic>, SettingsError> {
+    for (key, at_once) in [in_flight, sockets] {
+        let limits = TrafficLimits {
+            in_flight: Some(at_once),
+            ..TrafficLimits::default()
+        };
+        let checked = limits.checked(level, 0);
+        checked.map_err(|error| SettingsError::value(key, error.message))?;
+    }
+    Ok(Arc::new(Traffic {
+        rates: windows(rates.0, rates.1)?.into(),
+        peer_rates: windows(peer_rates.0, peer_rates.1)?.into(),
+        in_flight: in_flight.1,
+        sockets: sockets.1,
+    }))
+}
+
+fn windows(key: &'static str, text: &str) -> Result<Vec<RateWindow>, SettingsError> {
+    read_windows(key, text).map_err(|error| SettingsError::value(key, error.message))
 }
 
 impl PublicSettings {
@@ -486,6 +638,29 @@ fn read_secret_file(key: &'static str, path: &str) -> Result<SecretString, Setti
     let content = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     match content.trim_end_matches(['\r', '\n']) {
         "" => Err(wrong("is empty".to_owned())),
+        secret => Ok(secret.into()),
+    }
+}
+
+/// What a command prints, such as one that asks a vault.
+fn read_from_command(key: &'static str, command: &str) -> Result<SecretString, SettingsError> {
+    let wrong = |message: String| SettingsError::value(key, message);
+    let child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.map_err(|error| wrong(error.to_string()))?;
+    let mut text = Zeroizing::new(String::new());
+    let printed = child.stdout.take().map(|printed| printed.take(SECRET_FILE_BYTES_MAX));
+    let read = printed.map(|mut printed| printed.read_to_string(&mut text)).transpose();
+    read.map_err(|error| wrong(format!("what it prints cannot be read: {error}")))?;
+    let status = child.wait().map_err(|error| wrong(error.to_string()))?;
+    if !status.success() {
+        return Err(wrong(format!("it ended with {status}")));
+    }
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(wrong("it prints nothing".to_owned())),
         secret => Ok(secret.into()),
     }
 }
@@ -641,10 +816,48 @@ mod tests {
             ("[redis]\ntimeout_ms = 0\n", "redis.timeout_ms"),
             ("[webhooks]\npoll_ms = 0\n", "webhooks.poll_ms"),
             ("[log]\nformat = \"xml\"\n", "log.format"),
+            ("[limits]\nkey_rates = \"fast\"\n", "limits.key_rates"),
+            ("[limits]\nmerchant_in_flight = 0\n", "limits.merchant_in_flight"),
+            ("[shedding]\nafter_ms = 0\n", "shedding.after_ms"),
         ] {
             let message = refusal(toml, &[]);
             assert!(message.contains(key) && !message.contains("secret"), "{message}");
         }
+    }
+
+    #[test]
+    fn the_master_key_comes_from_a_command() {
+        let from = |command: &str| {
+            load("", &[("TOLLGATE_MASTER_KEY_COMMAND", command)])
+                .unwrap()
+                .master_key()
+        };
+        assert_eq!(
+            from("printf 'sec%s\\n' ret").unwrap().unwrap().expose_secret(),
+            "secret"
+        );
+        for (command, words) in [
+            ("exit 3", "status: 3"),
+            ("true", "prints nothing"),
+            ("/does/not/exist", "status: 127"),
+        ] {
+            let said = from(command).err().unwrap().to_string();
+            assert!(said.contains("master_key_command") && said.contains(words), "{said}");
+        }
+        let both = load(
+            "",
+            &[("TOLLGATE_MASTER_KEY_COMMAND", "true"), ("TOLLGATE_MASTER_KEY", "x")],
+        )
+        .unwrap();
+        assert!(both.master_key().is_err());
+    }
+
+    #[test]
+    fn several_previous_keys_are_told_apart() {
+        let settings = load("master_key_previous = \"aa, bb cc\"\n", &[]).unwrap();
+        let keys = settings.previous_master_keys().unwrap();
+        let keys: Vec<_> = keys.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(keys, ["aa", "bb", "cc"]);
     }
 
     #[test]

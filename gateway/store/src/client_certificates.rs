@@ -301,7 +301,7 @@ fn told(row: &client_certificates::Model) -> Value {
 }
 
 impl ClientCertificate {
-    fn read(row: client_certificates::Model) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: client_certificates::Model) -> Result<Self, StoreError> {
         Ok(Self {
             id: read_id(&row.id)?,
             merchant_id: read_id(&row.merchant_id)?,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::canaries::{self, RuleCanary};
 use crate::endpoints::{self, Endpoint};
 use crate::entities::{connections, merchants};
+use crate::limits::{self, StoredLimits};
 use crate::rule_secrets::{self, RuleSecret};
 use crate::rule_settings;
 use crate::rules::{self, RuleRevision};
@@ -105,6 +106,8 @@ pub struct Tenant {
     pub connections: Vec<Connection>,
     pub endpoints: Vec<Endpoint>,
     pub rules: Option<RuleRevision>,
+    /// How much traffic it and what belongs to it may bring, where that was set.
+    pub limits: Vec<StoredLimits>,
     /// What the rules run under; `None` when it was never set.
     pub rule_settings: Option<Value>,
     /// Sealed.
@@ -327,6 +330,7 @@ impl Store {
             Some(number) => Some(rules::revision(&self.reads, merchant.id, number).await?),
             None => None,
         };
+        let limits = limits::of_merchant(&self.reads, merchant.id).await?;
         let rule_settings = rule_settings::of_merchant(&self.reads, merchant.id).await?;
         let rule_secrets = rule_secrets::of_merchant(&self.reads, merchant.id).await?;
         let shadow = shadows::running(&self.reads, merchant.id).await?;
@@ -336,6 +340,7 @@ impl Store {
             connections,
             endpoints,
             rules,
+            limits,
             rule_settings,
             rule_secrets,
             shadow,

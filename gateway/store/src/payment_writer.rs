@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use plugin_sdk::{ConnectionId, PaymentKey};
 
@@ -50,10 +51,13 @@ pub enum WriteOutcome {
 #[derive(Clone)]
 pub struct PaymentWriter {
     queue: mpsc::Sender<Job>,
+    /// How long the eldest of the last group had waited, in microseconds.
+    waited_us: Arc<AtomicU64>,
 }
 
 struct Job {
     write: Arc<PaymentWrite>,
+    queued_at: Instant,
     reply: oneshot::Sender<Result<WriteOutcome, StoreError>>,
 }
 
@@ -63,8 +67,12 @@ impl PaymentWriter {
     pub fn start(store: &Store) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_SIZE_MAX);
         let (store, jobs) = (store.clone(), Arc::new(Mutex::new(jobs)));
-        keep_running("payment writer", move || run(store.clone(), Arc::clone(&jobs)));
-        Self { queue }
+        let waited_us = Arc::new(AtomicU64::new(0));
+        let told = Arc::clone(&waited_us);
+        keep_running("payment writer", move || {
+            run(store.clone(), Arc::clone(&jobs), Arc::clone(&told))
+        });
+        Self { queue, waited_us }
     }
 
     /// Returns once the payment is durable, or is known not to be the first of its key. [`StoreError::Busy`]: nothing
@@ -74,6 +82,7 @@ impl PaymentWriter {
         self.queue
             .try_send(Job {
                 write: Arc::new(write),
+                queued_at: Instant::now(),
                 reply,
             })
             .map_err(|_| StoreError::Busy)?;
@@ -85,12 +94,25 @@ impl PaymentWriter {
     pub fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
+
+    /// How long a payment waits for its group, as far as the last one tells; nothing when none waits now.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        if self.waiting() == 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_micros(self.waited_us.load(Ordering::Relaxed))
+    }
 }
 
-async fn run(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
+async fn run(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, waited_us: Arc<AtomicU64>) {
     let mut link = Link::of(&store.writes);
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while jobs.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
+        let waited = group
+            .first()
+            .map_or(Duration::ZERO, |eldest| eldest.queued_at.elapsed());
+        waited_us.store(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         // Who has stopped waiting was told "try later"; then it is kinder not to credit behind its back.
         group.retain(|job| !job.reply.is_closed());
         if group.is_empty() {

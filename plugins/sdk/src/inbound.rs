@@ -11,6 +11,11 @@ use crate::{Access, ConfigError, Money, Reason, Settlement, SettlementError};
 pub trait InboundProtocol: Send + Sync {
     /// Reads a connection's config once; the result serves its requests until the config changes.
     fn bind(&self, config: &Value) -> Result<Box<dyn InboundConnection>, ConfigError>;
+
+    /// Connections that the network opens at once by its document: fewer would look to it like a gateway in trouble.
+    fn connections_min(&self) -> u32 {
+        0
+    }
 }
 
 /// The protocol as one connection speaks it. Every method is pure: no I/O, no clock, no state.

@@ -73,9 +73,16 @@ impl Plugin for TerminalPlugin {
     }
 }
 
+/// "10-15 simultaneous connections once the flow is about 10 payments a minute or more".
+const CONNECTIONS_AT_ONCE: u32 = 15;
+
 impl InboundProtocol for TerminalPlugin {
     fn bind(&self, config: &Value) -> Result<Box<dyn InboundConnection>, ConfigError> {
         Ok(Box::new(TerminalConnection::new(config)?))
+    }
+
+    fn connections_min(&self) -> u32 {
+        CONNECTIONS_AT_ONCE
     }
 }
 

@@ -60,7 +60,10 @@ async fn pages_are_for_browsers_and_programs_are_told_what_is_not_there() {
     ] {
         let answer = browser.get(path, BROWSER).await;
         assert_eq!(answer.status(), status, "{path}");
-        assert!(!told(answer.headers(), "content-type").starts_with("text/html"), "{path}");
+        assert!(
+            !told(answer.headers(), "content-type").starts_with("text/html"),
+            "{path}"
+        );
     }
     for path in ["/admin/else", "/nothing.js", "/index.html.gz", "/../Cargo.toml"] {
         assert_eq!(browser.get(path, BROWSER).await.status(), 404, "{path}");
@@ -79,7 +82,10 @@ async fn nothing_inline_runs_on_a_page_and_its_files_are_kept() {
         return;
     }
     let policy = told(page.headers(), "content-security-policy");
-    assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self';"), "{policy}");
+    assert!(
+        policy.contains("default-src 'none'") && policy.contains("script-src 'self';"),
+        "{policy}"
+    );
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(told(page.headers(), "cache-control"), "no-store");
     assert_eq!(told(page.headers(), "referrer-policy"), "no-referrer");
@@ -95,14 +101,29 @@ async fn nothing_inline_runs_on_a_page_and_its_files_are_kept() {
     let file = browser.get(script, "*/*").await;
     assert_eq!(file.status(), 200);
     assert_eq!(told(file.headers(), "content-type"), "text/javascript; charset=utf-8");
-    assert_eq!(told(file.headers(), "cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(
+        told(file.headers(), "cache-control"),
+        "public, max-age=31536000, immutable"
+    );
     let tag = told(file.headers(), "etag");
     let whole = file.bytes().await.unwrap().len();
     let address = format!("{}{script}", browser.base);
-    let packed = browser.client.get(&address).header(ACCEPT_ENCODING, "gzip").send().await.unwrap();
+    let packed = browser
+        .client
+        .get(&address)
+        .header(ACCEPT_ENCODING, "gzip")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(told(packed.headers(), "content-encoding"), "gzip");
     assert!(packed.bytes().await.unwrap().len() < whole / 2);
-    let known = browser.client.get(&address).header(IF_NONE_MATCH, tag).send().await.unwrap();
+    let known = browser
+        .client
+        .get(&address)
+        .header(IF_NONE_MATCH, tag)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(known.status(), 304);
     assert!(known.bytes().await.unwrap().is_empty());
 }

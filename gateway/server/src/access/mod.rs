@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod bootstrap;
 mod guesses;
+pub mod master_keys;
 mod merchant_tokens;
 mod password_policy;
 pub mod passwords;

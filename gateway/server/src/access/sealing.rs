@@ -1,5 +1,7 @@
 //! Secrets at rest: AES-256-GCM under the master key, with the key's id in each record so that keys can rotate.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -31,16 +33,41 @@ pub enum SealingError {
 pub struct Sealer {
     key: RandomizedNonceKey,
     key_id: String,
+    /// Keys of before, by id: what is sealed under them still opens.
+    previous: BTreeMap<String, RandomizedNonceKey>,
 }
 
 impl Sealer {
     pub fn from_hex(master_key: &SecretString) -> Result<Self, SealingError> {
-        let bytes = key_bytes(master_key)?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes.expose_secret()).map_err(|_| SealingError::Cipher)?;
+        Self::with_previous(master_key, &[])
+    }
+
+    /// With keys that opened secrets before.
+    pub fn with_previous(master_key: &SecretString, previous: &[SecretString]) -> Result<Self, SealingError> {
+        let (key_id, key) = cipher(master_key)?;
+        let previous: Result<_, _> = previous.iter().map(cipher).collect();
         Ok(Self {
             key,
-            key_id: fingerprint(bytes.expose_secret()),
+            key_id,
+            previous: previous?,
         })
+    }
+
+    /// Of the key that seals.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    #[must_use]
+    pub fn knows(&self, key_id: &str) -> bool {
+        key_id == self.key_id || self.previous.contains_key(key_id)
+    }
+
+    /// What every record begins with that this sealer makes.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        format!("{FORMAT}.{}.", self.key_id)
     }
 
     /// `place` says whose secret it is, such as `webhook_endpoint/whe_01J…`.
@@ -52,32 +79,51 @@ impl Sealer {
             .map_err(|_| SealingError::Cipher)?;
         let mut record = nonce.as_ref().to_vec();
         record.extend_from_slice(&buffer);
-        Ok(format!("{FORMAT}.{}.{}", self.key_id, BASE64.encode(record)))
+        Ok(format!("{}{}", self.prefix(), BASE64.encode(record)))
     }
 
     pub fn open(&self, place: &str, sealed: &str) -> Result<SecretString, SealingError> {
-        let mut parts = sealed.split('.');
-        let (Some(FORMAT), Some(key_id), Some(record), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(SealingError::Damaged);
+        let (key_id, record) = parts(sealed).ok_or(SealingError::Damaged)?;
+        let key = match self.previous.get(key_id) {
+            _ if key_id == self.key_id => &self.key,
+            Some(key) => key,
+            None => {
+                return Err(SealingError::OtherKey {
+                    sealed_with: key_id.to_owned(),
+                    configured: self.key_id.clone(),
+                });
+            }
         };
-        if key_id != self.key_id {
-            return Err(SealingError::OtherKey {
-                sealed_with: key_id.to_owned(),
-                configured: self.key_id.clone(),
-            });
-        }
         let record = BASE64.decode(record).map_err(|_| SealingError::Damaged)?;
         let (nonce, sealed) = record.split_at_checked(NONCE_BYTES).ok_or(SealingError::Damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealingError::Damaged)?;
         let mut buffer = Zeroizing::new(sealed.to_vec());
-        let secret = self
-            .key
+        let secret = key
             .open_in_place(nonce, Aad::from(place.as_bytes()), &mut buffer)
             .map_err(|_| SealingError::Damaged)?;
         let text = std::str::from_utf8(secret).map_err(|_| SealingError::Damaged)?;
         Ok(text.into())
     }
+}
+
+/// The id of the key that a record was sealed under.
+#[must_use]
+pub fn key_id_of(sealed: &str) -> Option<&str> {
+    parts(sealed).map(|(key_id, _)| key_id)
+}
+
+fn parts(sealed: &str) -> Option<(&str, &str)> {
+    let mut parts = sealed.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(FORMAT), Some(key_id), Some(record), None) => Some((key_id, record)),
+        _ => None,
+    }
+}
+
+fn cipher(master_key: &SecretString) -> Result<(String, RandomizedNonceKey), SealingError> {
+    let bytes = key_bytes(master_key)?;
+    let key = RandomizedNonceKey::new(&AES_256_GCM, bytes.expose_secret()).map_err(|_| SealingError::Cipher)?;
+    Ok((fingerprint(bytes.expose_secret()), key))
 }
 
 /// A new master key, as the setting wants it.
@@ -147,6 +193,18 @@ mod tests {
         for damaged in ["", "v1", "v1.x.y.z", "v2.a.b"] {
             assert!(sealer.open("p", damaged).is_err(), "{damaged}");
         }
+    }
+
+    #[test]
+    fn a_previous_key_opens_and_never_seals() {
+        let (old, new) = (generate_master_key().unwrap(), generate_master_key().unwrap());
+        let sealed = Sealer::from_hex(&old).unwrap().seal("p", &"secret".into()).unwrap();
+        let both = Sealer::with_previous(&new, &[old]).unwrap();
+        assert_eq!(both.open("p", &sealed).unwrap().expose_secret(), "secret");
+        let fresh = both.seal("p", &"secret".into()).unwrap();
+        assert!(fresh.starts_with(&both.prefix()) && !sealed.starts_with(&both.prefix()));
+        assert!(Sealer::from_hex(&new).unwrap().open("p", &fresh).is_ok());
+        assert!(both.knows(key_id_of(&sealed).unwrap()));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod admin_ui;
+pub mod endless;
+pub mod heads;
 pub mod merchant;
 pub mod misdirected;
 pub mod network;

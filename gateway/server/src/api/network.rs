@@ -1,14 +1,17 @@
 //! What networks call: `/in/{merchant}/{connection}`, and the seed container's `/payment`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use plugin_sdk::connector::{NotificationError, NotificationRequest};
-use plugin_sdk::{Clock, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, RawAnswer, RawRequest, Reason};
+use plugin_sdk::{
+    Clock, Command, InboundConnection, NetworkAnswer, NetworkRequest, PaymentId, RawAnswer, RawRequest, Reason,
+};
 use store::{LogWriter, NewExchange};
 use tracing::Instrument;
 
@@ -17,8 +20,12 @@ use crate::api::merchant;
 use crate::api::problem::Problem;
 use crate::edge::body::{self, BodyLimits};
 use crate::edge::certificates::Proof;
-use crate::edge::guard::{Guard, Refused, Shown};
-use crate::edge::listener::Caller;
+use crate::edge::guards::doors::{Busy, Socket};
+use crate::edge::guards::gate::Seat;
+use crate::edge::guards::porter::{Shown, Unproven};
+use crate::edge::guards::shedding::Class;
+use crate::edge::guards::{AtWork, Guards, Level, Reason as Cause, Refused};
+use crate::edge::listener::{Caller, Permit};
 use crate::edge::peer::{self, Proxies};
 use crate::edge::recorder::Recorder;
 use crate::payments::orders::{Orders, Refusal};
@@ -34,7 +41,7 @@ pub struct Network {
     pub directory: Directory,
     pub acceptance: Acceptance,
     pub orders: Orders,
-    pub guard: Guard,
+    pub guards: Guards,
     pub log: LogWriter,
     pub clock: Arc<dyn Clock>,
     pub proxies: Proxies,
@@ -72,15 +79,14 @@ async fn by_proof(network: Data<Network>, request: HttpRequest, payload: Payload
 
 async fn nowhere(network: Data<Network>, request: HttpRequest) -> HttpResponse {
     let recorder = network.recorder(&request);
-    network.refuse(&recorder, &Problem::not_found("this path"))
+    network.turn_away(&request, &recorder, &Problem::not_found("this path"))
 }
 
 type Target = (Arc<BoundTenant>, Arc<BoundConnection>);
 
 impl Network {
     fn recorder(&self, request: &HttpRequest) -> Recorder {
-        let peer = peer::address(request, &self.proxies);
-        Recorder::new(request, peer.to_string(), self.clock.now())
+        Recorder::new(request, self.address(request).to_string(), self.clock.now())
     }
 
     async fn target(&self, merchant: &str, connection: &str) -> Result<Target, Problem> {
@@ -120,6 +126,7 @@ impl Network {
     ) -> HttpResponse {
         let (tenant, connection) = match target {
             Ok(target) => target,
+            Err(problem) if problem.status == 404 => return self.turn_away(request, recorder, &problem),
             Err(problem) => return self.refuse(recorder, &problem),
         };
         recorder.merchant = Some(tenant.merchant.id);
@@ -155,7 +162,9 @@ impl Network {
                 &Problem::unavailable("this connection's config cannot be used"),
             );
         };
-        if let Some(refusal) = self.admit(request, recorder, connection, protocol).await {
+        let address = self.address(request);
+        let admitted = self.admit(request, recorder, tenant, connection, protocol, address);
+        if let Some(refusal) = admitted.await {
             return refusal;
         }
         if !matches!(request.method().as_str(), "GET" | "POST") {
@@ -165,6 +174,7 @@ impl Network {
                 .insert(ALLOW, HeaderValue::from_static("GET, POST"));
             return response;
         }
+        let place = self.may_ask(request, tenant, connection, address).await;
         let body = match body::read(payload, self.body_limits()).await {
             Ok(body) => body,
             Err(error) => return self.refuse(recorder, &error.into()),
@@ -179,8 +189,81 @@ impl Network {
                 .and_then(|value| value.to_str().ok()),
             body: &body,
         };
-        self.answer(recorder, tenant, connection, protocol, &protocol.parse(&raw))
-            .await
+        let asked = protocol.parse(&raw);
+        let work = match place {
+            Ok(place) => self
+                .may_work(tenant, connection, &asked)
+                .await
+                .map(|work| (place, work)),
+            Err(refused) => Err(refused),
+        };
+        match work {
+            Ok(_at_work) => self.answer(recorder, tenant, connection, protocol, &asked).await,
+            Err(refused) => self.later(recorder, protocol, &asked, refused),
+        }
+    }
+
+    /// Whether the network may ask something now: a place for its socket, and room in the rates.
+    async fn may_ask(
+        &self,
+        request: &HttpRequest,
+        tenant: &BoundTenant,
+        connection: &BoundConnection,
+        address: IpAddr,
+    ) -> Result<Option<Busy>, Refused> {
+        let place = match socket(request) {
+            Some(socket) => self.guards.socket(socket, tenant, connection).await?,
+            None => None,
+        };
+        self.guards.network_rate(tenant, connection, address).await?;
+        Ok(place)
+    }
+
+    /// Whether what it asked can be worked on now.
+    async fn may_work(
+        &self,
+        tenant: &BoundTenant,
+        connection: &BoundConnection,
+        asked: &NetworkRequest,
+    ) -> Result<AtWork, Refused> {
+        let class = match asked.command {
+            Command::Info | Command::Check | Command::Unknown => Class::Check,
+            Command::Pay => Class::Vital,
+        };
+        if let Some(refused) = self.guards.shed(tenant, class) {
+            return Err(refused);
+        }
+        self.guards.network_work(tenant, connection).await
+    }
+
+    /// A network takes any other status for trouble on the line, so it hears in its own words that it should come again.
+    fn later(
+        &self,
+        recorder: &Recorder,
+        protocol: &dyn InboundConnection,
+        asked: &NetworkRequest,
+        refused: Refused,
+    ) -> HttpResponse {
+        let answer = protocol.render(asked, &NetworkAnswer::refused(Reason::Temporary));
+        self.record_refusal(recorder, answer.status, &answer.body);
+        let mut response = response(&recorder.request_id, answer);
+        if refused.reason == Cause::Sockets {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        response
+    }
+
+    fn address(&self, request: &HttpRequest) -> IpAddr {
+        peer::address(request, &self.proxies)
+    }
+
+    /// Somebody who asks for nothing that is here, or did not prove to be who may ask. Who does so too often is not
+    /// told why, and fills no log.
+    fn turn_away(&self, request: &HttpRequest, recorder: &Recorder, problem: &Problem) -> HttpResponse {
+        match self.guards.stranger(self.address(request)) {
+            Ok(()) => self.refuse(recorder, problem),
+            Err(wait) => Problem::stranger(wait).error_response(),
+        }
     }
 
     fn body_limits(&self) -> BodyLimits {
@@ -202,10 +285,10 @@ impl Network {
         let subnets = connection
             .outbound()
             .map_or(&[][..], |outbound| outbound.notification_subnets());
-        let address = peer::address(request, &self.proxies);
+        let address = self.address(request);
         if !subnets.is_empty() && !subnets.iter().any(|subnet| subnet.contains(&address)) {
-            metrics::counter!("tollgate_refused_total", "guard" => "address").increment(1);
-            return self.refuse(recorder, &Problem::forbidden_address());
+            self.count(tenant, connection, Cause::Address);
+            return self.turn_away(request, recorder, &Problem::forbidden_address());
         }
         let body = match body::read(payload, self.body_limits()).await {
             Ok(body) => body,
@@ -223,6 +306,10 @@ impl Network {
             (name.as_str().to_owned(), value)
         });
         let headers: Vec<_> = headers.take(HEADERS_MAX).collect();
+        let _at_work = match self.notification_work(tenant, connection).await {
+            Ok(seat) => seat,
+            Err(refused) => return self.refuse(recorder, &Problem::too_many_requests(refused).unavailable_instead()),
+        };
         let told = NotificationRequest {
             method: request.method().as_str(),
             query: request.query_string(),
@@ -233,6 +320,9 @@ impl Network {
             Ok(notified) => (notified.answer, notified.payment),
             Err(Refusal::Notification(NotificationError::Forged(answer))) => {
                 metrics::counter!("tollgate_refused_total", "guard" => "signature").increment(1);
+                if let Err(wait) = self.guards.stranger(address) {
+                    return Problem::stranger(wait).error_response();
+                }
                 (answer, None)
             }
             Err(Refusal::Notification(NotificationError::Malformed { message, answer })) => {
@@ -257,37 +347,58 @@ impl Network {
         response(&recorder.request_id, answer)
     }
 
+    async fn notification_work(&self, tenant: &BoundTenant, connection: &BoundConnection) -> Result<Seat, Refused> {
+        if let Some(refused) = self.guards.shed(tenant, Class::Vital) {
+            return Err(refused);
+        }
+        self.guards.notification_work(tenant, connection).await
+    }
+
+    fn count(&self, tenant: &BoundTenant, connection: &BoundConnection, cause: Cause) {
+        self.guards
+            .count(tenant, Level::Connection, &connection.row.slug, cause);
+    }
+
     async fn admit(
         &self,
         request: &HttpRequest,
         recorder: &Recorder,
+        tenant: &BoundTenant,
         connection: &Arc<BoundConnection>,
         protocol: &dyn InboundConnection,
+        address: IpAddr,
     ) -> Option<HttpResponse> {
         let shown = Shown {
-            peer: peer::address(request, &self.proxies),
+            peer: address,
             authorization: authorization(request),
             proof: proof(request),
             now: recorder.received_at,
         };
-        let admitted = self.guard.admit(connection, protocol.access(), shown).await;
-        let refused = admitted.err()?;
-        metrics::counter!("tollgate_refused_total", "guard" => match refused {
-            Refused::Address => "address",
-            Refused::Certificate => "certificate",
-            Refused::Login => "login",
-            Refused::Busy => "login_busy",
-        })
-        .increment(1);
-        Some(match refused {
-            Refused::Address => self.refuse(recorder, &Problem::forbidden_address()),
-            Refused::Certificate => self.refuse(recorder, &Problem::forbidden_certificate(shown.proof.is_some())),
-            Refused::Login => {
+        let porter = self.guards.porter();
+        let admitted = porter.admit(connection, protocol.access(), shown).await;
+        let unproven = admitted.err()?;
+        let cause = match unproven {
+            Unproven::Address => Cause::Address,
+            Unproven::Certificate => Cause::Certificate,
+            Unproven::Login => Cause::Login,
+            Unproven::Busy => Cause::LoginBusy,
+        };
+        self.count(tenant, connection, cause);
+        Some(match unproven {
+            Unproven::Address => self.turn_away(request, recorder, &Problem::forbidden_address()),
+            Unproven::Certificate => {
+                let problem = Problem::forbidden_certificate(shown.proof.is_some());
+                self.turn_away(request, recorder, &problem)
+            }
+            Unproven::Login => {
+                if let Err(wait) = self.guards.stranger(address) {
+                    return Some(Problem::stranger(wait).error_response());
+                }
                 let answer = protocol.render_unauthorized();
                 self.record_refusal(recorder, answer.status, &answer.body);
                 response(&recorder.request_id, answer)
             }
-            Refused::Busy => self.refuse(recorder, &Problem::unavailable("too many logins are being checked")),
+            Unproven::Busy => self.refuse(recorder, &Problem::unavailable("too many logins are being checked")),
         })
     }
 
@@ -378,6 +489,11 @@ impl Envelope for Wire<'_> {
 /// What the connection's client certificate proves, if one was shown.
 fn proof(request: &HttpRequest) -> Option<&Proof> {
     request.conn_data::<Caller>()?.tls.as_ref()?.proof.as_ref()
+}
+
+/// What the listener keeps of the request's TCP connection.
+fn socket(request: &HttpRequest) -> Option<&Socket> {
+    request.conn_data::<Permit>()?.downcast_ref()
 }
 
 fn authorization(request: &HttpRequest) -> Option<&str> {

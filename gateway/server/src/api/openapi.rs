@@ -9,8 +9,8 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, audit, canary, certificates, connections, decisions, ledger, lists, me, merchants, people, replays,
-    revisions, rules, secrets, session, settlements, shadow, webhooks,
+    api_keys, audit, canary, certificates, connections, decisions, ledger, limits, lists, me, merchants, people,
+    replays, revisions, rules, secrets, session, settlements, shadow, webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -80,6 +80,14 @@ use crate::api::merchant as v1;
         api_keys::list_api_keys,
         api_keys::rotate_api_key,
         api_keys::revoke_api_key,
+        limits::get_merchant_limits,
+        limits::set_merchant_limits,
+        limits::get_connection_limits,
+        limits::set_connection_limits,
+        limits::get_key_limits,
+        limits::set_key_limits,
+        limits::get_usage,
+        limits::get_status,
         rules::get_rules,
         rules::publish_rules,
         rules::unpublish_rules,

@@ -1,5 +1,7 @@
 //! The one shape of errors at the edge: RFC 9457 problem details.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
@@ -11,10 +13,12 @@ use utoipa::ToSchema;
 
 use crate::access::people::PeopleError;
 use crate::edge::body::BodyError;
+use crate::edge::guards::strict::StrictRefusal;
+use crate::edge::guards::{Level, Reason, Refused};
 use crate::lists::ListRefusal;
 use crate::payments::orders::OrderError;
 use crate::rulebook::RulebookError;
-use crate::tenancy::OnboardingError;
+use crate::tenancy::{OnboardingError, TrafficBookError};
 
 /// When a caller should come again after "try later", in seconds.
 const RETRY_AFTER_S: u64 = 1;
@@ -239,6 +243,91 @@ impl Problem {
         )
     }
 
+    #[must_use]
+    pub fn too_many_requests(refused: Refused) -> Self {
+        let whose = match refused.level {
+            Level::Merchant => "the merchant's",
+            Level::Connection => "the connection's",
+            Level::ApiKey => "this API key's",
+            Level::Peer => "this address's",
+            Level::Node => "this node's",
+        };
+        let (status, code, title, detail) = match refused.reason {
+            Reason::Shed => return Self::overloaded(refused.wait),
+            Reason::InFlight | Reason::Sockets => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_at_once",
+                "Too many requests are at work",
+                format!("{whose} requests at work are as many as may be; send fewer at once. Nothing was done"),
+            ),
+            _ => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "Too many requests came",
+                format!("{whose} rate is used up; come again after Retry-After. Nothing was done"),
+            ),
+        };
+        Self::new(status, code, title, detail).after(refused.wait)
+    }
+
+    #[must_use]
+    pub fn overloaded(wait: Duration) -> Self {
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "The gateway is behind with its work",
+            "less important requests wait until it has caught up; nothing was done",
+        );
+        problem.after(wait)
+    }
+
+    #[must_use]
+    pub fn uri_too_long(bytes_max: usize) -> Self {
+        let detail = format!("the path with its query is longer than {bytes_max} bytes");
+        Self::new(StatusCode::URI_TOO_LONG, "uri_too_long", "The URL is too long", detail)
+    }
+
+    #[must_use]
+    pub fn headers_too_large(bytes_max: usize) -> Self {
+        Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "headers_too_large",
+            "The headers are too large",
+            format!("names and values of all headers together are longer than {bytes_max} bytes"),
+        )
+    }
+
+    /// For callers that come again after 503 and give up after 429.
+    #[must_use]
+    pub fn unavailable_instead(self) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+            ..self
+        }
+    }
+
+    /// An address whose requests were not let in too often.
+    #[must_use]
+    pub fn stranger(wait: Duration) -> Self {
+        let detail = "too many requests of this address were not let in";
+        let problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "Too many requests came",
+            detail,
+        );
+        problem.after(wait)
+    }
+
+    /// Rounded up: nobody should come too early.
+    fn after(self, wait: Duration) -> Self {
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+        Self {
+            retry_after_s: Some(seconds.max(1)),
+            ..self
+        }
+    }
+
     pub fn internal(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -263,10 +352,9 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
-        if let Some(seconds) = self.retry_after_s {
+        let soon = self.status_code() == StatusCode::SERVICE_UNAVAILABLE || self.code == "idempotency_key_in_flight";
+        if let Some(seconds) = self.retry_after_s.or(soon.then_some(RETRY_AFTER_S)) {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
-        } else if self.status_code() == StatusCode::SERVICE_UNAVAILABLE || self.code == "idempotency_key_in_flight" {
-            response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
         }
         let mut told = self.clone();
         told.request_id = told.request_id.or_else(|| Some(Origin::current()?.request_id));
@@ -344,6 +432,28 @@ impl From<OnboardingError> for Problem {
                 tracing::error!(%error, "a secret could not be sealed");
                 Self::internal("a secret could not be sealed; the log says more")
             }
+        }
+    }
+}
+
+impl From<TrafficBookError> for Problem {
+    fn from(error: TrafficBookError) -> Self {
+        match error {
+            TrafficBookError::Limits(error) => Self::invalid(error.field, error.to_string()),
+            TrafficBookError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StrictRefusal> for Problem {
+    fn from(refusal: StrictRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            StrictRefusal::TooOften(wait) => {
+                let title = "Too many requests came";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", title, detail).after(wait)
+            }
+            StrictRefusal::Uncounted => Self::unavailable(detail),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::{PaymentWriter, Store};
 
+use crate::edge::guards::Guards;
 use crate::neighbours::Redis;
 
 /// How long the database may take to say that it is there.
@@ -18,6 +19,7 @@ pub struct Status {
     pub store: Store,
     pub writer: PaymentWriter,
     pub redis: Option<Redis>,
+    pub guards: Guards,
     pub metrics: PrometheusHandle,
     /// Set when the node stops: a balancer should send nothing more.
     pub stopping: Arc<AtomicBool>,
@@ -58,6 +60,7 @@ fn ready(status: &Status) -> Value {
 async fn metrics(status: Data<Status>) -> HttpResponse {
     let waiting = u32::try_from(status.writer.waiting()).unwrap_or(u32::MAX);
     metrics::gauge!("tollgate_payments_waiting").set(waiting);
+    status.guards.tell_metrics();
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(status.metrics.render())

@@ -1,10 +1,13 @@
 //! The command line: one file for each subcommand.
 
 mod audit;
+mod cert;
 mod connection;
 mod demo;
 mod inspector;
 mod key;
+mod keys;
+mod limit;
 mod list;
 mod merchant;
 mod registry;
@@ -78,9 +81,18 @@ enum Command {
     /// Make, change and list a merchant's connections
     #[command(subcommand)]
     Connection(connection::Command),
+    /// Issue, renew, revoke and list certificates: those that networks show us, and those that we show
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Make, list and revoke the API keys of a merchant's systems
     #[command(subcommand)]
     Key(key::Command),
+    /// See and change the master key that secrets are sealed under
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Print and change how much traffic merchants, connections and API keys may bring
+    #[command(subcommand)]
+    Limit(limit::Command),
     /// Check, test, publish and replay a merchant's rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -140,6 +152,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             say(&roles::table());
             Ok(())
         }
+        Command::Limit(command) => return limit::run(open().await?, command).await,
         Command::Serve => serve::run(cli.settings.as_deref()).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
@@ -158,6 +171,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Merchant(command) => merchant::run(open().await?, command).await,
         Command::Connection(command) => connection::run(open().await?, command).await,
+        Command::Cert(command) => cert::run(open().await?, command).await,
+        Command::Keys(command) => keys::run(open().await?, command).await,
         Command::List(command) => list::run(open().await?, command).await,
         Command::Webhook(command) => webhook::run(open().await?, command).await,
         Command::Registry(command) => registry::run(open().await?, command).await,

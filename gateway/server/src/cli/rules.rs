@@ -135,7 +135,7 @@ fn found(any: bool) -> ExitCode {
 }
 
 /// Who publishes by the command line.
-fn author() -> String {
+pub(super) fn author() -> String {
     std::env::var("USER")
         .ok()
         .filter(|user| !user.is_empty())

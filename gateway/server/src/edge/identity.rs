@@ -39,8 +39,10 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
 
+    use chrono::Utc;
+
     use super::*;
-    use rstest::rstest;
+    use crate::edge::certificates::pkcs12::{self, Pkcs12Policy};
 
     /// Certificates of an authority and of a client, made by OpenSSL in a folder of their own.
     struct Papers {
@@ -171,52 +173,8 @@ mod tests {
         SecretString::from(text)
     }
 
-    #[rstest]
-    #[case::modern(&[])]
-    #[case::legacy(&["-legacy"])]
-    #[case::with_its_authority(&["-certfile", "ca.pem"])]
-    fn files_of_openssl_are_read(#[case] further: &[&str]) {
-        let papers = Papers::new("30");
-        let file = papers.pkcs12(&[&["-inkey", "client.key"], further].concat());
-        let identity = read_pkcs12(&file, &secret("secret"), Utc::now()).unwrap();
-        assert!(identity.info.subject.contains("client of acme"), "{:?}", identity.info);
-        assert!(
-            identity.info.names.contains(&"acme.example".to_owned()),
-            "{:?}",
-            identity.info
-        );
-        assert_eq!(
-            identity.info.chain_length,
-            if further.contains(&"-certfile") { 2 } else { 1 }
-        );
-        assert!((29..=30).contains(&(identity.info.not_after - Utc::now()).num_days()));
-    }
-
     #[test]
-    fn what_is_wrong_with_a_file_is_said() {
-        let papers = Papers::new("30");
-        let file = papers.pkcs12(&["-inkey", "client.key"]);
-        let said =
-            |file: &[u8], password: &str, now| read_pkcs12(file, &secret(password), now).err().unwrap().to_string();
-        let now = Utc::now();
-        assert!(
-            said(&file, "other", now).contains("password is wrong"),
-            "{}",
-            said(&file, "other", now)
-        );
-        assert!(said(&file, "secret", now + chrono::Duration::days(31)).contains("ended at"));
-        assert!(said(b"not a file", "secret", now).contains("not a PKCS12 file"));
-        assert!(said(&vec![0x30; FILE_BYTES_MAX + 1], "secret", now).contains("larger than"));
-        let mut damaged = file.clone();
-        let middle = damaged.len() / 2;
-        damaged[middle] ^= 1;
-        assert!(read_pkcs12(&damaged, &secret("secret"), now).is_err());
-        let without_key = papers.pkcs12(&["-nokeys"]);
-        assert!(
-            said(&without_key, "secret", now).contains("no private key"),
-            "{}",
-            said(&without_key, "secret", now)
-        );
+    fn what_are_no_roots_is_said() {
         assert!(matches!(roots("nothing"), Err(IdentityError::Roots)));
     }
 
@@ -224,8 +182,12 @@ mod tests {
     async fn a_network_that_wants_a_certificate_gets_it() {
         let papers = Papers::new("30");
         let (_server, port) = papers.serve();
+        let policy = Pkcs12Policy {
+            rounds_max: 600_000,
+            allow_unprotected: false,
+        };
         let file = papers.pkcs12(&["-inkey", "client.key"]);
-        let identity = read_pkcs12(&file, &secret("secret"), Utc::now()).unwrap();
+        let identity = pkcs12::read(&file, &secret("secret"), policy, Utc::now()).unwrap();
         let authority = String::from_utf8(papers.read("ca.pem")).unwrap();
         let outbound = crate::edge::outbound::Outbound::new(vec!["127.0.0.0/8".parse().unwrap()]).unwrap();
         let ask = async |identity, roots| {

@@ -2,7 +2,7 @@
 
 pub mod body;
 pub mod certificates;
-pub mod guard;
+pub mod guards;
 pub mod identity;
 pub mod listener;
 pub mod outbound;

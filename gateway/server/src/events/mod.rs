@@ -23,11 +23,13 @@ pub const PAYMENT_CONTRADICTED: &str = "payment.contradicted";
 pub const RULES_FAILED: &str = "rules.failed";
 /// A revision that decided for a part of the accounts left its bounds, and decides no more.
 pub const CANARY_WITHDRAWN: &str = "rules.canary_withdrawn";
+/// A certificate of the merchant ends soon.
+pub const CERTIFICATE_EXPIRING: &str = "certificate.expiring";
 /// Sent on request, to see whether an endpoint works.
 pub const ENDPOINT_TEST: &str = "endpoint.test";
 
 /// Every type of event there is.
-pub const TYPES: [&str; 28] = [
+pub const TYPES: [&str; 29] = [
     PAYMENT_SUCCEEDED,
     PAYMENT_DECLINED,
     PAYMENT_CONTRADICTED,
@@ -55,6 +57,7 @@ pub const TYPES: [&str; 28] = [
     "payout.in_doubt",
     RULES_FAILED,
     CANARY_WITHDRAWN,
+    CERTIFICATE_EXPIRING,
     ENDPOINT_TEST,
 ];
 

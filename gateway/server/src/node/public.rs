@@ -17,10 +17,13 @@ use tokio::task::JoinHandle;
 
 use super::{NodeError, SHUTDOWN_TIMEOUT, num_cores};
 use crate::api::admin::Admin;
+use crate::api::endless::{Keeping, close_endless};
+use crate::api::heads::refuse_long_heads;
 use crate::api::merchant::MerchantApi;
 use crate::api::merchant::own::BODY_BYTES_MAX;
 use crate::api::misdirected::refuse_misdirected;
 use crate::api::{network, problem::Problem};
+use crate::edge::guards::Guards;
 use crate::edge::listener::{self, Admission, Connection, Entrance};
 use crate::edge::tls::Terminator;
 use crate::settings::PublicSettings;
@@ -35,6 +38,7 @@ pub struct Desk {
     pub merchant_api: Data<MerchantApi>,
     /// Behind `/v1` for what merchants' systems share with people: rules and lists.
     pub admin: Data<Admin>,
+    pub guards: Guards,
     pub body_bytes_max: usize,
 }
 
@@ -129,6 +133,7 @@ fn serve(
     conduct: &Conduct,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = actix_http::error::DispatchError, InitError = ()>
 + use<> {
+    desk.guards.shedding().watch_this_loop();
     let stopping = conduct.stopping.clone();
     let app = app(desk)
         .into_factory()
@@ -143,6 +148,7 @@ fn serve(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .on_connect_ext(|connection: &Connection, data: &mut Extensions| {
             data.insert(connection.caller().clone());
+            data.insert(Arc::clone(connection.permit()));
         })
         .finish(map_config(app, |()| AppConfig::default()));
     let entrance = conduct.entrance.clone();
@@ -153,19 +159,24 @@ fn serve(
     .and_then(http)
 }
 
+/// What the inner wraps make of an answer's body.
+type Heads = EitherBody<EitherBody<BoxBody>>;
+
 fn app(
     desk: &Desk,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
         Config = (),
-        Response = ServiceResponse<EitherBody<BoxBody>>,
+        Response = ServiceResponse<EitherBody<Heads, Keeping<Heads>>>,
         Error = actix_web::Error,
         InitError = (),
     > + use<>,
 > {
     App::new()
         .wrap(from_fn(refuse_misdirected))
+        .wrap(from_fn(refuse_long_heads))
+        .wrap(from_fn(close_endless))
         .app_data(desk.network.clone())
         .app_data(desk.merchant_api.clone())
         .app_data(desk.admin.clone())

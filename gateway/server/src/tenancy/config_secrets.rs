@@ -5,7 +5,7 @@ use plugin_sdk::MerchantId;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use crate::access::sealing::{Sealer, SealingError};
+use crate::access::sealing::{Sealer, SealingError, key_id_of};
 
 /// What stands for a secret that is there. Sent back unchanged, it keeps the secret.
 pub const MASK: &str = "********";
@@ -81,6 +81,49 @@ fn open_below(
         open_below(sealer, owner, format!("{pointer}/{}", escaped(name)), member, depth)?;
     }
     Ok(())
+}
+
+/// The config with every secret sealed under the present key; `None` when all are already.
+pub fn resealed(sealer: &Sealer, owner: Owner<'_>, stored: &Value) -> Result<Option<Value>, SealingError> {
+    let mut config = stored.clone();
+    let changed = reseal_below(sealer, owner, String::new(), &mut config, DEPTH_MAX)?;
+    Ok(changed.then_some(config))
+}
+
+fn reseal_below(
+    sealer: &Sealer,
+    owner: Owner<'_>,
+    pointer: String,
+    value: &mut Value,
+    depth: usize,
+) -> Result<bool, SealingError> {
+    if let Some(sealed) = sealed_text(value) {
+        if sealed.starts_with(&sealer.prefix()) {
+            return Ok(false);
+        }
+        let place = owner.place(&pointer);
+        let secret = sealer.open(&place, sealed)?;
+        *value = json!({ SEALED: sealer.seal(&place, &secret)? });
+        return Ok(true);
+    }
+    let (Value::Object(members), Some(depth)) = (value, depth.checked_sub(1)) else {
+        return Ok(false);
+    };
+    let mut changed = false;
+    for (name, member) in members {
+        changed |= reseal_below(sealer, owner, format!("{pointer}/{}", escaped(name)), member, depth)?;
+    }
+    Ok(changed)
+}
+
+/// The ids of the keys that a config's secrets are sealed under, one for each secret.
+#[must_use]
+pub fn keys_of(stored: &Value) -> Vec<String> {
+    if let Some(sealed) = sealed_text(stored) {
+        return vec![key_id_of(sealed).unwrap_or("unreadable").to_owned()];
+    }
+    let members = stored.as_object().into_iter().flat_map(Map::values);
+    members.flat_map(keys_of).collect()
 }
 
 /// The config as people see it.

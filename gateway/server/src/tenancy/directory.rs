@@ -6,15 +6,15 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use moka::future::Cache;
 use plugin_sdk::connector::OutboundConnection;
-use plugin_sdk::{ConfigError, ConnectionId, InboundConnection};
-use store::{Connection, Endpoint, Merchant, MerchantStatus, Store, StoreError, Tenant};
+use plugin_sdk::{ApiKeyId, ConfigError, ConnectionId, InboundConnection};
+use store::{Connection, Endpoint, LimitLevel, Merchant, MerchantStatus, Store, StoreError, StoredLimits, Tenant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::access::passwords::BasicLogin;
 use crate::access::sealing::Sealer;
 use crate::plugins::Plugins;
 use crate::tenancy::config_secrets::{self, Owner};
-use crate::tenancy::{BoundRules, RuleBinder, is_slug};
+use crate::tenancy::{BoundRules, RuleBinder, Traffic, TrafficDefaults, TrafficLimits, is_slug};
 
 /// Merchants that a node keeps in memory.
 const TENANTS_MAX: u64 = 100_000;
@@ -35,6 +35,10 @@ pub struct BoundTenant {
     pub connections: HashMap<String, Arc<BoundConnection>>,
     pub endpoints: Vec<Endpoint>,
     pub rules: BoundRules,
+    /// How much the merchant may bring.
+    pub traffic: Arc<Traffic>,
+    /// The same of those of its API keys that have limits of their own.
+    key_traffic: HashMap<ApiKeyId, Arc<Traffic>>,
 }
 
 pub struct BoundConnection {
@@ -44,6 +48,8 @@ pub struct BoundConnection {
     pub login: Option<BasicLogin>,
     /// Held while a password of this connection is hashed.
     pub login_turn: Semaphore,
+    /// How much its network may bring.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Who calls whom.
@@ -80,6 +86,12 @@ impl BoundTenant {
     pub fn takes_payments(&self, connection: &BoundConnection) -> bool {
         self.merchant.status == MerchantStatus::Active && connection.row.status == MerchantStatus::Active
     }
+
+    /// How much may come under one of the merchant's API keys.
+    #[must_use]
+    pub fn key_traffic<'a>(&'a self, key: ApiKeyId, defaults: &'a TrafficDefaults) -> &'a Arc<Traffic> {
+        self.key_traffic.get(&key).unwrap_or(&defaults.api_key)
+    }
 }
 
 /// The merchants that this node knows, kept true to the database by [`Directory::watch`].
@@ -89,6 +101,7 @@ pub struct Directory {
     plugins: Plugins,
     sealer: Arc<Sealer>,
     rules: RuleBinder,
+    traffic: TrafficDefaults,
     tenants: Cache<String, Option<Arc<BoundTenant>>>,
     /// What each Basic login named when it was last looked up.
     logins: moka::sync::Cache<String, LoginEntry>,
@@ -128,6 +141,7 @@ impl Directory {
         plugins: Plugins,
         sealer: Arc<Sealer>,
         rules: RuleBinder,
+        traffic: TrafficDefaults,
     ) -> Result<Self, StoreError> {
         let seen = Seen::default();
         seen.serve(store.config_version().await?);
@@ -140,6 +154,7 @@ impl Directory {
             plugins,
             sealer,
             rules,
+            traffic,
             tenants,
             logins,
             proven,
@@ -230,19 +245,44 @@ impl Directory {
 
     fn bind(&self, tenant: Tenant) -> BoundTenant {
         let rules = self.rules.bind(&tenant);
-        let connections = tenant
-            .connections
-            .into_iter()
-            .map(|row| (row.slug.clone(), self.bind_connection(row)));
+        let merchant = tenant.merchant.id.to_string();
+        let traffic = |level, subject: &str| self.bind_traffic(&tenant.limits, level, subject);
+        let connections = tenant.connections.into_iter().map(|row| {
+            let traffic = traffic(LimitLevel::Connection, &row.id.to_string());
+            (row.slug.clone(), self.bind_connection(row, traffic))
+        });
+        let keys = tenant.limits.iter().filter(|limits| limits.level == LimitLevel::ApiKey);
+        let keys = keys.filter_map(|limits| {
+            let id = limits.subject.parse().ok()?;
+            Some((id, traffic(LimitLevel::ApiKey, &limits.subject)))
+        });
         BoundTenant {
-            merchant: tenant.merchant,
             connections: connections.collect(),
             endpoints: tenant.endpoints,
             rules,
+            traffic: traffic(LimitLevel::Merchant, &merchant),
+            key_traffic: keys.collect(),
+            merchant: tenant.merchant,
         }
     }
 
-    fn bind_connection(&self, row: Connection) -> Arc<BoundConnection> {
+    /// What was set for this subject over what holds for all. Limits that cannot be read any more are as if not set.
+    fn bind_traffic(&self, limits: &[StoredLimits], level: LimitLevel, subject: &str) -> Arc<Traffic> {
+        let installation = self.traffic.of(level);
+        let set = limits.iter().find(|set| set.level == level && set.subject == subject);
+        let Some(set) = set else {
+            return Arc::clone(installation);
+        };
+        match serde_json::from_value::<TrafficLimits>(set.limits.clone()) {
+            Ok(limits) => Arc::new(limits.over(installation)),
+            Err(error) => {
+                tracing::error!(level = level.as_str(), subject, %error, "limits cannot be read; the installation's hold");
+                Arc::clone(installation)
+            }
+        }
+    }
+
+    fn bind_connection(&self, row: Connection, traffic: Arc<Traffic>) -> Arc<BoundConnection> {
         let network = self.bind_network(&row);
         if let BoundNetwork::Unusable(error) = &network {
             tracing::error!(connection = %row.id, %error, "the connection's config cannot be used");
@@ -262,6 +302,7 @@ impl Directory {
             login,
             network,
             login_turn: Semaphore::new(1),
+            traffic,
             row,
         });
         if bound.login.is_some() {

@@ -7,6 +7,8 @@ mod onboarding;
 mod rule_settings;
 mod rules_in_service;
 mod slug;
+mod traffic;
+mod traffic_book;
 
 pub use canary::{BoundCanary, WHOLE_BP};
 pub use directory::{BoundConnection, BoundNetwork, BoundTenant, Directory};
@@ -16,3 +18,5 @@ pub use onboarding::{
 pub use rule_settings::{LimitSettings, OnBrokenRule, RuleSettings, is_http_host};
 pub use rules_in_service::{BoundRevision, BoundRules, BoundShadow, RuleBinder};
 pub use slug::is_slug;
+pub use traffic::{RateWindow, Traffic, TrafficDefaults, TrafficError, TrafficLimits, read_windows};
+pub use traffic_book::{TrafficBook, TrafficBookError, TrafficOf, TrafficSet};

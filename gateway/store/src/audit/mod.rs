@@ -56,7 +56,7 @@ pub struct NewAuditEntry {
 pub(crate) struct Change<'a> {
     pub actor: &'a str,
     pub action: &'static str,
-    pub subject: &'static str,
+    pub subject: &'a str,
     pub before: Option<Value>,
     pub after: Option<Value>,
 }

@@ -321,6 +321,7 @@ async fn an_api_key_is_found_until_it_is_revoked(#[values(Sqlite, Postgres)] bac
         merchant_id: merchant,
         name: "shop".to_owned(),
         hash: "00ff".to_owned(),
+        public_key: None,
         scopes: vec!["payments:read".to_owned()],
         expires_at: None,
         revoked_at: None,

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Admin, List, now, read_id};
 use crate::access::api_keys::{KeyError, shown_prefix};
 use crate::api::problem::Problem;
+use crate::edge::guards::strict::StrictAction;
 
 /// A revoked key may work on for so long, in seconds (30 days).
 const OVERLAP_S_MAX: u32 = 2_592_000;
@@ -93,6 +94,8 @@ pub async fn create_api_key(
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path).await?;
     let body = body.into_inner();
+    let subject = merchant.id.to_string();
+    admin.guards.strict(StrictAction::KeyCreation, &subject).await?;
     let view = match body.public_key {
         Some(public_key) => {
             let registered = (admin.keys)
@@ -138,6 +141,8 @@ pub async fn rotate_api_key(
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let id: ApiKeyId = read_id(&path.1, "this API key")?;
+    let subject = merchant.id.to_string();
+    admin.guards.strict(StrictAction::KeyCreation, &subject).await?;
     let made = admin.keys.rotate(merchant.id, id, query.overlap()?).await?;
     Ok(HttpResponse::Created().json(ApiKeyView::with_text(made)))
 }

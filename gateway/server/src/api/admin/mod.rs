@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod connections;
 pub mod decisions;
 pub mod ledger;
+pub mod limits;
 pub mod lists;
 pub mod me;
 pub mod merchants;
@@ -25,9 +26,12 @@ pub mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
-use actix_web::web;
-use actix_web::web::ServiceConfig;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{ResponseError, web};
 use chrono::{DateTime, Utc};
 use plugin_sdk::Clock;
 use serde::{Deserialize, Serialize};
@@ -41,6 +45,8 @@ use crate::access::people::People;
 use crate::api::problem::Problem;
 use crate::api::request_id::identify;
 use crate::edge::certificates::CertificateDesk;
+use crate::edge::guards::shedding::Class;
+use crate::edge::guards::{Guards, shed_wait};
 use crate::edge::outbound::Outbound;
 use crate::edge::peer::Proxies;
 use crate::edge::tls::Terminator;
@@ -48,8 +54,30 @@ use crate::edge::upstream_health::UpstreamHealth;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::payments::Hosts;
 use crate::rulebook::Rulebook;
-use crate::tenancy::Onboarding;
+use crate::tenancy::{Onboarding, TrafficBook};
 
+/// What routes are called that read many rows.
+const LISTS: [&str; 19] = [
+    "api_keys",
+    "attempts",
+    "audit",
+    "connections",
+    "decisions",
+    "deliveries",
+    "entries",
+    "events",
+    "exchanges",
+    "export",
+    "imports",
+    "lists",
+    "merchants",
+    "payments",
+    "replays",
+    "revisions",
+    "rows",
+    "settlements",
+    "webhook-endpoints",
+];
 /// Uploads are settlement files; they may take this long to arrive.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -69,6 +97,8 @@ pub struct Admin {
     /// Lists as rules on this node ask them.
     pub lookups: Lists,
     pub rulebook: Rulebook,
+    pub traffic: TrafficBook,
+    pub guards: Guards,
     pub hosts: Hosts,
     pub health: UpstreamHealth,
     pub keys: ApiKeys,
@@ -85,6 +115,7 @@ pub struct Admin {
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/admin/v1")
+            .wrap(from_fn(shed))
             .wrap(from_fn(caller::admit))
             .wrap(from_fn(identify))
             .configure(session::configure)
@@ -95,6 +126,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(connections::configure)
             .configure(api_keys::configure)
             .configure(certificates::configure)
+            .configure(limits::configure)
             .configure(rules::configure)
             .configure(secrets::configure)
             .configure(revisions::configure)
@@ -112,6 +144,26 @@ pub fn configure(config: &mut ServiceConfig) {
 
 async fn nowhere() -> Result<&'static str, Problem> {
     Err(Problem::not_found("this path"))
+}
+
+/// What people look at waits first when the node is behind.
+async fn shed<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let guards = request.app_data::<Data<Admin>>().map(|admin| &admin.guards);
+    let behind = is_list(&request) && guards.is_some_and(|guards| guards.shedding().sheds(Class::People));
+    if behind {
+        let response = Problem::overloaded(shed_wait()).error_response();
+        return Ok(request.into_response(response).map_into_right_body());
+    }
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// Whether a request reads many rows: an export, or a page of a list.
+fn is_list(request: &ServiceRequest) -> bool {
+    let last = request.path().rsplit('/').next().unwrap_or_default();
+    request.method() == Method::GET && LISTS.contains(&last)
 }
 
 impl Admin {

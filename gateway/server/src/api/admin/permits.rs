@@ -107,6 +107,30 @@ pub const ROUTES: &[Row] = &[
         "/merchants/{merchant}/connections/{connection}/test-handshake",
         Merchant("connections:write"),
     ),
+    ("GET", "/status", Installation("installation:read")),
+    ("GET", "/merchants/{merchant}/limits", Merchant("limits:read")),
+    ("PUT", "/merchants/{merchant}/limits", Merchant("limits:write")),
+    ("GET", "/merchants/{merchant}/limits/usage", Merchant("limits:read")),
+    (
+        "GET",
+        "/merchants/{merchant}/connections/{connection}/limits",
+        Merchant("limits:read"),
+    ),
+    (
+        "PUT",
+        "/merchants/{merchant}/connections/{connection}/limits",
+        Merchant("limits:write"),
+    ),
+    (
+        "GET",
+        "/merchants/{merchant}/api_keys/{key}/limits",
+        Merchant("limits:read"),
+    ),
+    (
+        "PUT",
+        "/merchants/{merchant}/api_keys/{key}/limits",
+        Merchant("limits:write"),
+    ),
     ("GET", "/plugins", SignedIn),
     ("GET", "/merchants", Installation("merchants:list")),
     ("POST", "/merchants", Installation("merchants:write")),
@@ -403,6 +427,9 @@ pub const ROUTES: &[Row] = &[
 const ROOT: &str = "/admin/v1";
 /// Changes whose entry in the audit trail is written in their own transaction, with before and after.
 const OWN_TRACE: &[(&str, &str)] = &[
+    ("PUT", "/merchants/{merchant}/limits"),
+    ("PUT", "/merchants/{merchant}/connections/{connection}/limits"),
+    ("PUT", "/merchants/{merchant}/api_keys/{key}/limits"),
     ("PUT", "/merchants/{merchant}/rules"),
     ("DELETE", "/merchants/{merchant}/rules"),
     ("PUT", "/merchants/{merchant}/rules/draft"),

@@ -15,6 +15,7 @@ use super::me::MeView;
 use super::{Admin, now};
 use crate::access::people::{Browser, Credentials, Opened};
 use crate::api::problem::Problem;
+use crate::edge::guards::strict::StrictAction;
 
 /// Holds the refresh token; no script reads it, and it is sent to the routes of the session alone.
 const REFRESH_COOKIE: &str = "tollgate_refresh";
@@ -113,6 +114,8 @@ pub async fn sign_in(
 ) -> Result<HttpResponse, Problem> {
     let body = body.into_inner();
     let caller = CallingBrowser::of(&request);
+    let from = caller.address.to_string();
+    admin.guards.strict(StrictAction::LogIn, &from).await?;
     let given = Credentials {
         email: body.email,
         password: body.password,

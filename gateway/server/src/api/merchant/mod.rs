@@ -7,6 +7,7 @@ mod once;
 pub mod own;
 pub mod payments;
 pub mod payouts;
+mod quota;
 pub mod tokens;
 pub mod webhooks;
 
@@ -29,6 +30,9 @@ use crate::access::api_keys::{ApiKeys, KeyHolder};
 use crate::access::sealing::{Sealer, hex};
 use crate::api::problem::Problem;
 use crate::api::request_id::identify;
+use crate::edge::guards::shedding::Class;
+use crate::edge::guards::{AtWork, Guards, Refused};
+use crate::edge::peer::{self, Proxies};
 use crate::payments::orders::{Answer, OrderError, Orders, RequestKey};
 use crate::tenancy::{BoundTenant, Directory, Onboarding};
 
@@ -43,6 +47,8 @@ pub struct MerchantApi {
     pub directory: Directory,
     pub orders: Orders,
     pub keys: ApiKeys,
+    pub guards: Guards,
+    pub proxies: Proxies,
     pub onboarding: Onboarding,
     pub new_deliveries: Arc<Notify>,
     pub sealer: Arc<Sealer>,
@@ -77,6 +83,8 @@ async fn nowhere() -> Result<&'static str, Problem> {
 pub struct Caller {
     pub tenant: Arc<BoundTenant>,
     holder: KeyHolder,
+    /// Held until the last of the request's work is done, even if the caller hung up.
+    _at_work: Arc<AtWork>,
 }
 
 impl Caller {
@@ -96,23 +104,60 @@ async fn require_key<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    match recognise(&request).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            Ok(next.call(request).await?.map_into_left_body())
-        }
+    let api = request.app_data::<Data<MerchantApi>>().cloned();
+    let Some(api) = api else {
+        let response = Problem::unknown_key().error_response();
+        return Ok(request.into_response(response).map_into_right_body());
+    };
+    let address = peer::address(request.request(), &api.proxies);
+    let (tenant, holder) = match recognise(&api, &request).await {
+        Ok(known) => known,
         Err(problem) => {
             metrics::counter!("tollgate_refused_total", "guard" => "api_key").increment(1);
+            let problem = match api.guards.stranger(address) {
+                Err(wait) if problem.status == 401 => Problem::stranger(wait),
+                _ => problem,
+            };
             let response = problem.error_response();
-            Ok(request.into_response(response).map_into_right_body())
+            return Ok(request.into_response(response).map_into_right_body());
         }
-    }
+    };
+    let (quotas, rate) = api.guards.key_rate(&tenant, holder.id, address).await;
+    let class = quota::class_of(request.method(), request.path());
+    let mut response = match may_work(&api, rate, &tenant, &holder, class).await {
+        Ok(at_work) => {
+            let caller = Caller {
+                tenant,
+                holder,
+                _at_work: Arc::new(at_work),
+            };
+            request.extensions_mut().insert(caller);
+            next.call(request).await?.map_into_left_body()
+        }
+        Err(refused) => {
+            let response = Problem::too_many_requests(refused).error_response();
+            request.into_response(response).map_into_right_body()
+        }
+    };
+    quota::tell(response.headers_mut(), &quotas);
+    Ok(response)
 }
 
-async fn recognise(request: &ServiceRequest) -> Result<Caller, Problem> {
-    let api = request
-        .app_data::<Data<MerchantApi>>()
-        .ok_or_else(Problem::unknown_key)?;
+async fn may_work(
+    api: &MerchantApi,
+    rate: Result<(), Refused>,
+    tenant: &BoundTenant,
+    holder: &KeyHolder,
+    class: Class,
+) -> Result<AtWork, Refused> {
+    rate?;
+    if let Some(refused) = api.guards.shed(tenant, class) {
+        return Err(refused);
+    }
+    api.guards.key_work(tenant, holder.id).await
+}
+
+async fn recognise(api: &MerchantApi, request: &ServiceRequest) -> Result<(Arc<BoundTenant>, KeyHolder), Problem> {
     let claimed = request
         .headers()
         .get(AUTHORIZATION)
@@ -125,7 +170,7 @@ async fn recognise(request: &ServiceRequest) -> Result<Caller, Problem> {
     let holder = holder.ok_or_else(Problem::unknown_key)?;
     let tenant = api.directory.tenant(&holder.merchant_slug).await?;
     let tenant = tenant.ok_or_else(Problem::unknown_key)?;
-    Ok(Caller { tenant, holder })
+    Ok((tenant, holder))
 }
 
 /// The key under which a request happens once, over method, path and body.

@@ -312,3 +312,6 @@ fn of_library(error: LibraryError) -> Pkcs12Error {
         other => Pkcs12Error::Unreadable(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 use std::any::Any;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-/// Held for as long as a connection is open; what it holds gives its place back when it is dropped.
-pub type Permit = Box<dyn Any + Send>;
+/// Held for as long as a connection is open; what it holds gives its place back when it is dropped. Every request finds
+/// it among its connection's data.
+pub type Permit = Arc<dyn Any + Send + Sync>;
 
 /// Who may open a connection. Asked before anything is read from it, or, where a proxy says who calls, right after its
 /// header; the connections that are open at all are bounded before this.
@@ -17,6 +19,6 @@ pub struct Everybody;
 
 impl Admission for Everybody {
     fn admit(&self, _peer: IpAddr) -> Option<Permit> {
-        Some(Box::new(()))
+        Some(Arc::new(()))
     }
 }

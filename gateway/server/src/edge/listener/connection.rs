@@ -34,7 +34,7 @@ pub struct Connection {
     stream: Stream,
     caller: Caller,
     ends: Vec<Pin<Box<WaitForCancellationFutureOwned>>>,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Connection {
@@ -50,13 +50,18 @@ impl Connection {
             stream,
             ends: ends.collect(),
             caller,
-            _permit: permit,
+            permit,
         }
     }
 
     #[must_use]
     pub const fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
     }
 
     fn has_ended(&mut self, context: &mut Context<'_>) -> bool {

@@ -15,6 +15,7 @@ use crate::api::admin::{Admin, List, now, read_id};
 use crate::api::problem::Problem;
 use crate::edge::certificates::pkcs12::Flavour;
 use crate::edge::certificates::{CertificateInfo, Handout, IssueDraft, Trust};
+use crate::edge::guards::strict::StrictAction;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -269,6 +270,8 @@ pub async fn issue_client_certificate(
     body: Json<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path.0).await?;
+    let subject = merchant.id.to_string();
+    admin.guards.strict(StrictAction::CertificateIssue, &subject).await?;
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
     let draft = body.into_inner().into();
     let issued = admin
@@ -318,6 +321,8 @@ pub async fn renew_client_certificate(
     body: Json<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
     let merchant = admin.merchant(&path.0).await?;
+    let subject = merchant.id.to_string();
+    admin.guards.strict(StrictAction::CertificateIssue, &subject).await?;
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
     let id: ClientCertificateId = read_id(&path.2, "this certificate")?;
     let draft = body.into_inner().into();

@@ -17,7 +17,7 @@ const SLOW_CHECKS_MAX: usize = 2;
 const SLOW_CHECK_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum Unproven {
     /// The address is not one of the network's.
     Address,
     /// No client certificate, or another one than the connection's.
@@ -39,11 +39,11 @@ pub struct Shown<'a> {
 }
 
 #[derive(Clone)]
-pub struct Guard {
+pub struct Porter {
     slow_checks: Arc<Semaphore>,
 }
 
-impl Default for Guard {
+impl Default for Porter {
     fn default() -> Self {
         Self {
             slow_checks: Arc::new(Semaphore::new(SLOW_CHECKS_MAX)),
@@ -51,22 +51,22 @@ impl Default for Guard {
     }
 }
 
-impl Guard {
+impl Porter {
     pub async fn admit(
         &self,
         connection: &Arc<BoundConnection>,
         access: &Access,
         shown: Shown<'_>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Unproven> {
         if !access.subnets.iter().any(|subnet| subnet.contains(&shown.peer)) {
-            return Err(Refused::Address);
+            return Err(Unproven::Address);
         }
         let proven = shown
             .proof
             .is_some_and(|proof| proof.is_of(connection.row.id, shown.now));
         match access.auth {
             AuthMode::ClientCertificate | AuthMode::BasicAndClientCertificate if !proven => {
-                return Err(Refused::Certificate);
+                return Err(Unproven::Certificate);
             }
             AuthMode::BasicOrClientCertificate if proven => return Ok(()),
             _ => {}
@@ -78,10 +78,10 @@ impl Guard {
         }
     }
 
-    async fn check_login(&self, connection: &Arc<BoundConnection>, header: Option<&str>) -> Result<(), Refused> {
-        let said = |right: bool| if right { Ok(()) } else { Err(Refused::Login) };
+    async fn check_login(&self, connection: &Arc<BoundConnection>, header: Option<&str>) -> Result<(), Unproven> {
+        let said = |right: bool| if right { Ok(()) } else { Err(Unproven::Login) };
         let (Some(login), Some(header)) = (&connection.login, header) else {
-            return Err(Refused::Login);
+            return Err(Unproven::Login);
         };
         if let Some(known) = login.quick_check(Some(header)) {
             return said(known);
@@ -92,7 +92,7 @@ impl Guard {
             Some((own, self.slow_checks.acquire().await.ok()?))
         };
         let Ok(Some(_turns)) = tokio::time::timeout(SLOW_CHECK_WAIT, turns).await else {
-            return Err(Refused::Busy);
+            return Err(Unproven::Busy);
         };
         // Somebody may have proven it while this request waited for its turn.
         if let Some(known) = login.quick_check(Some(header)) {
