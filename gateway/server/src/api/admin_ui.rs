@@ -66,7 +66,11 @@ fn asset(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse 
     let fresh = header(request, &IF_NONE_MATCH)
         .split(',')
         .any(|known| known.trim() == tag);
-    let mut response = if fresh { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response = if fresh {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
     response
         .insert_header((ETAG, tag))
         .insert_header((CACHE_CONTROL, caching))

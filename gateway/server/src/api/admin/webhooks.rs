@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{
-    Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, Endpoint, EndpointFormat, EndpointStatus, NewDelivery, NewEvent,
-    RetrySchedule,
+    Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, Endpoint, EndpointFormat, EndpointStatus, NewDelivery,
+    NewEvent, RetrySchedule,
 };
 use utoipa::{IntoParams, ToSchema};
 
