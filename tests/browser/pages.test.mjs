@@ -100,3 +100,49 @@ for (const [colorScheme, viewport] of [
     await context.close();
   });
 }
+
+const SHEETS = [
+  ["/merchants", "New merchant"],
+  ["/people", "Invite"],
+  ["/m/demo/rules", "Templates"],
+  ["/m/demo/connections", "Add a connection"],
+  ["/m/demo/connections/payin", "Delete the connection"],
+  ["/m/demo/connections/terminal", "Issue a certificate"],
+  ["/m/demo/webhooks", "Add an endpoint"],
+  ["/m/demo/lists/contracts", "Add a key"],
+  ["/m/demo/reconcile", "Compare a registry"],
+  ["/m/demo/keys", "Make a key"],
+];
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`what opens over pages, ${colorScheme}`, async () => {
+    const { page, context, complaints } = await openPage(browser, gateway.admin, { colorScheme, reducedMotion: "reduce" });
+    const found = [];
+    await page.goto("/set-up");
+    await page.getByLabel("Operator's token").fill(gateway.token);
+    await page.getByText("Only look around with the token").click();
+    await page.locator(".tg-frame").waitFor();
+    for (const [address, name] of SHEETS) {
+      await page.evaluate((to) => {
+        history.pushState({}, "", to);
+        dispatchEvent(new PopStateEvent("popstate"));
+      }, address);
+      await settled(page);
+      await page.getByRole("button", { name, exact: true }).first().click();
+      await page.getByRole("dialog").waitFor();
+      await settled(page);
+      // What fades in is judged when it stands.
+      await page.waitForFunction(() => document.getAnimations().every((animation) => animation.playState !== "running"));
+      found.push(...(await axe(page)).map((line) => `${address}, ${name}: ${line}`));
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "hidden" });
+    }
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Search" }).fill("rules");
+    await page.getByRole("option").first().waitFor();
+    found.push(...(await axe(page)).map((line) => `search: ${line}`));
+    assert.deepEqual(found, []);
+    assert.deepEqual(complaints, []);
+    await context.close();
+  });
+}

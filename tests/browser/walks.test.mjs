@@ -286,6 +286,39 @@ test("a webhook is sent again", async () => {
   quiet(owner);
 });
 
+test("a list is walked by keys alone, there and back", async () => {
+  const { page } = owner;
+  await go(page, "/m/demo/payments");
+  const rows = page.getByRole("table", { name: "Payments" }).locator("tbody tr");
+  await rows.first().waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("k");
+  await page.locator("tr[data-at]").waitFor();
+  const account = await page.locator('tr[data-at] td[data-label="Account"]').textContent();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/payments\/pay_/);
+  await page.getByText(account).first().waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForURL(/\/payments$/);
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Any number or account");
+  await page.keyboard.type(account.trim());
+  await page.waitForURL(/search=/);
+  await soon("only that account is left", WAIT_MS, async () => {
+    const accounts = await page.locator('td[data-label="Account"]').allTextContents();
+    return accounts.length > 0 && accounts.every((text) => text === account);
+  });
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("g");
+  await page.keyboard.press("r");
+  await page.waitForURL(/\/m\/demo\/rules/);
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+  await page.keyboard.press("Escape");
+  quiet(owner);
+});
+
 test("it speaks Russian, and remembers it", async () => {
   const { page } = owner;
   await go(page, "/settings");

@@ -73,3 +73,12 @@ export async function ask<T>(
   if (!response.ok) throw readProblem(read, response);
   return read as T;
 }
+
+/** JSON as it is on the wire, for numbers that JavaScript would round. */
+export async function askJson(method: string, path: string, body?: string): Promise<string> {
+  const headers: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
+  const response = await sessionFetch(new Request(path, { method, headers, body }));
+  const text = await response.text();
+  if (!response.ok) throw readProblem(text ? JSON.parse(text) : undefined, response);
+  return text;
+}

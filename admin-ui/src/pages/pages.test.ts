@@ -8,6 +8,7 @@ import { bucketsOf, figuresOf, quantile, sumMoney } from "./overview/figures";
 import { csvField, paymentsAsCsv } from "./payments/csv";
 import { answerText, decidingLine, marginOf, questionText } from "./payments/why";
 import { hostApi, typeBefore } from "./rules/hostApi";
+import { seedOf, withSeed } from "./rules/seed";
 import { readComplaint, testNames } from "./rules/tests";
 import { browserName } from "./settings/browser";
 
@@ -182,6 +183,12 @@ describe("rules", () => {
     );
     expect(hostApi.reasons).toContain("account_not_found");
     expect(hostApi.reasons).toHaveLength(10);
+  });
+  it("keep a seed to its last digit", () => {
+    const seed = seedOf('{"context":{"now":"","seed":9679975021998390123}}');
+    expect(seed).toBe("9679975021998390123");
+    expect(withSeed({ source: "" }, seed)).toBe('{"source":"","seed":9679975021998390123}');
+    expect(withSeed({ source: "" }, undefined)).toBe('{"source":""}');
   });
   it("know what stands before a dot", () => {
     expect(typeBefore('  if ctx.list("a"):')).toBe("List");

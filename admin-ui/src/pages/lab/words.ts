@@ -26,7 +26,7 @@ export const labWords = texts(
     code: "Answer code",
     conformance: "Conformance run",
     conformanceText:
-      "Plays what goes wrong in the street: repeats, unknown accounts, wrong data. It makes two small payments.",
+      "Plays what goes wrong in the street: repeats, unknown accounts, wrong data. It makes one small payment.",
     goodAccount: "An account that may be paid",
     run: "Run",
     report: "Report",
@@ -75,7 +75,7 @@ export const labWords = texts(
     code: "Код ответа",
     conformance: "Проверка на соответствие",
     conformanceText:
-      "Играет то, что бывает на улице: повторы, неизвестные счета, неверные данные. Делает два маленьких платежа.",
+      "Играет то, что бывает на улице: повторы, неизвестные счета, неверные данные. Делает один маленький платёж.",
     goodAccount: "Счёт, на который можно платить",
     run: "Проверить",
     report: "Отчёт",

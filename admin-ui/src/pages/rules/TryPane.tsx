@@ -2,7 +2,7 @@ import { Button, SegmentedControl, Select, Textarea, TextInput } from "@mantine/
 import { useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { useState } from "react";
-import { answer, api } from "../../api/client";
+import { askJson } from "../../api/client";
 import type { Decision, DecisionRecord } from "../../api/shapes";
 import { Code } from "../../code/Code";
 import { readAmount } from "../../format/money";
@@ -12,12 +12,14 @@ import { Failed } from "../../parts/Failed";
 import { words } from "../../parts/words";
 import { OutcomeLine } from "../payments/Why";
 import { answerText, questionText } from "../payments/why";
+import { seedOf, withSeed } from "./seed";
 import { ruleWords } from "./words";
 
 interface Question {
   input: unknown;
   now?: string;
-  seed?: number;
+  /** Its digits; see seed.ts. */
+  seed?: string;
   calls?: unknown[];
 }
 
@@ -33,11 +35,9 @@ export function TryPane({ merchant, source }: { merchant: string; source: string
     setBusy(true);
     setError(undefined);
     try {
-      const body = { source, ...question } as never;
-      const made = await answer(
-        api.POST("/admin/v1/merchants/{merchant}/rules/run", { params: { path: { merchant } }, body }),
-      );
-      setResult(made as unknown as Decision);
+      const { seed, ...asked } = question;
+      const body = withSeed({ source, ...asked }, seed);
+      setResult(JSON.parse(await askJson("POST", `/admin/v1/merchants/${merchant}/rules/run`, body)) as Decision);
     } catch (failure) {
       setError(failure);
     } finally {
@@ -174,15 +174,13 @@ function JsonForm({ ask, busy }: { ask: Ask; busy: boolean }) {
 function Recorded({ merchant, decision, ask, busy }: { merchant: string; decision: string; ask: Ask; busy: boolean }) {
   const t = useTexts(ruleWords);
   const detail = useQuery({
-    queryKey: ["decision", merchant, decision],
-    queryFn: () =>
-      answer(
-        api.GET("/admin/v1/merchants/{merchant}/decisions/{decision}", { params: { path: { merchant, decision } } }),
-      ),
+    queryKey: ["decision-text", merchant, decision],
+    queryFn: () => askJson("GET", `/admin/v1/merchants/${merchant}/decisions/${decision}`),
   });
   if (detail.error) return <Failed error={detail.error} />;
-  const record = detail.data?.record as unknown as DecisionRecord | undefined;
-  if (!record) return null;
+  if (!detail.data) return null;
+  const { record } = JSON.parse(detail.data) as { record: DecisionRecord };
+  const seed = seedOf(detail.data);
   return (
     <div className="tg-stack">
       <p>{t.fromDecision(decision)}</p>
@@ -194,7 +192,7 @@ function Recorded({ merchant, decision, ask, busy }: { merchant: string; decisio
             void ask({
               input: record.input,
               now: record.context.now,
-              seed: Number(record.context.seed),
+              ...(seed ? { seed } : {}),
               calls: record.decision.calls,
             })
           }
