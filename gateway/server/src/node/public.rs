@@ -161,17 +161,12 @@ fn serve(
 
 /// What the inner wraps make of an answer's body.
 type Heads = EitherBody<EitherBody<BoxBody>>;
+type Answer = ServiceResponse<EitherBody<Heads, Keeping<Heads>>>;
 
 fn app(
     desk: &Desk,
 ) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<EitherBody<Heads, Keeping<Heads>>>,
-        Error = actix_web::Error,
-        InitError = (),
-    > + use<>,
+    impl ServiceFactory<ServiceRequest, Config = (), Response = Answer, Error = actix_web::Error, InitError = ()> + use<>,
 > {
     App::new()
         .wrap(from_fn(refuse_misdirected))
