@@ -203,9 +203,9 @@ async fn judge(request: &ServiceRequest, permit: Option<Permit>) -> Result<(Call
         return Err(Problem::second_factor_missing());
     }
     match permit {
-        // An unknown path, or another method of a known one: the router says so.
-        None => {}
-        Some(Permit::Public | Permit::SignedIn) => {}
+        // An unknown path, another method of a known one, or a route that nobody gave a row: not for people.
+        None if !matches!(caller, Caller::Token) => return Err(Problem::not_found("this path")),
+        None | Some(Permit::Public | Permit::SignedIn) => {}
         Some(Permit::Installation(permission)) => {
             if !caller.role(None).is_some_and(|role| role.may(permission)) {
                 return Err(Problem::permission_missing(permission));
