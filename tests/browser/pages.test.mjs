@@ -33,6 +33,7 @@ before(async () => {
     "/overview",
     "/merchants",
     "/people",
+    "/certificates",
     "/audit",
     "/settings",
     "/m/demo/overview",
@@ -51,6 +52,7 @@ before(async () => {
     `/m/demo/webhooks/${endpoint.id}`,
     "/m/demo/wire",
     "/m/demo/reconcile",
+    "/m/demo/limits",
     "/m/demo/keys",
     "/m/demo/people",
     "/m/demo/audit",
@@ -104,6 +106,7 @@ for (const [colorScheme, viewport] of [
 const SHEETS = [
   ["/merchants", "New merchant"],
   ["/people", "Invite"],
+  ["/certificates", "Add a certificate"],
   ["/m/demo/rules", "Templates"],
   ["/m/demo/connections", "Add a connection"],
   ["/m/demo/connections/payin", "Delete the connection"],

@@ -29,6 +29,7 @@ import { may, useMe, useSession } from "../session/permissions";
 import { refresh, signOut } from "../session/session";
 import { sessionWords } from "../session/words";
 import "./frame.css";
+import { Banners } from "./Banners";
 import { Logo } from "./Logo";
 import { MerchantSwitcher } from "./MerchantSwitcher";
 import { MERCHANT_NAV, type NavItem, navWords, OPERATOR_NAV } from "./nav";
@@ -100,6 +101,7 @@ function Framed() {
           </UnstyledButton>
           <Account />
         </header>
+        <Banners />
         <main id="content" tabIndex={-1}>
           <Outlet />
         </main>

@@ -6,6 +6,7 @@ import {
   IconCode,
   IconDeviceDesktop,
   IconFileCheck,
+  IconGauge,
   IconHistory,
   IconKey,
   IconList,
@@ -29,6 +30,7 @@ export const navWords = texts(
     webhooks: "Webhooks",
     wire: "Wire log",
     reconcile: "Reconcile",
+    limits: "Limits",
     keys: "API keys",
     people: "People",
     audit: "Audit",
@@ -74,6 +76,7 @@ export const navWords = texts(
     webhooks: "Вебхуки",
     wire: "Журнал обмена",
     reconcile: "Сверка",
+    limits: "Лимиты",
     keys: "Ключи API",
     people: "Люди",
     audit: "Аудит",
@@ -134,6 +137,7 @@ export const MERCHANT_NAV: NavItem[][] = [
   ],
   [
     { key: "merchant", path: "setup", icon: IconFileCheck, needs: "merchants:read" },
+    { key: "limits", path: "limits", icon: IconGauge, needs: "limits:read" },
     { key: "keys", path: "keys", icon: IconKey, needs: "api_keys:read" },
     { key: "people", path: "people", icon: IconUsers, needs: "people:read" },
     { key: "audit", path: "audit", icon: IconHistory, needs: "audit:read" },
@@ -149,6 +153,7 @@ export const OPERATOR_NAV: NavItem[][] = [
   ],
   [
     { key: "people", path: "/people", icon: IconUsers, needs: "operators:read" },
+    { key: "certificates", path: "/certificates", icon: IconCertificate, needs: "installation_certificates:read" },
     { key: "audit", path: "/audit", icon: IconHistory, needs: "installation_audit:read" },
   ],
 ];
