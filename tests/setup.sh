@@ -131,6 +131,8 @@ test)
     # The walk of docs/rules.md calls the admin REST from a shell.
     want curl curl
     want jq jq
+    # A second opinion on handshakes and on PKCS12 files.
+    want openssl openssl
     # The walks through the admin UI.
     want chromium chromium
     apt

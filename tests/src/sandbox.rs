@@ -91,7 +91,12 @@ impl Sandbox {
 
     /// The next PUT whose path contains `path` meets this fault; questions pass.
     pub async fn fault(&self, path: &str, fault: &str) {
-        let order = json!({ "method": "PUT", "path": path, "fault": fault });
+        self.fault_at("PUT", path, fault).await;
+    }
+
+    /// The same for another method.
+    pub async fn fault_at(&self, method: &str, path: &str, fault: &str) {
+        let order = json!({ "method": method, "path": path, "fault": fault });
         assert_eq!(self.post("/sandbox/faults", &order).await.0, 204);
     }
 

@@ -333,6 +333,8 @@ impl Node {
             traffic: core.traffic.clone(),
             guards: guards.clone(),
             hosts: hosts.clone(),
+            directory: directory.clone(),
+            orders: orders.clone(),
             health: health.clone(),
             keys,
             clock: Arc::clone(&core.clock),

@@ -205,6 +205,16 @@ impl Store {
         let row = installation_secrets::Entity::find_by_id(name).one(&self.writes).await?;
         Ok(row.ok_or(StoreError::NotFound("this secret"))?.sealed)
     }
+
+    /// Forgets a secret of the installation, if it is still this one.
+    pub async fn forget_installation_secret(&self, name: &str, sealed: &str) -> Result<(), StoreError> {
+        installation_secrets::Entity::delete_many()
+            .filter(installation_secrets::Column::Name.eq(name))
+            .filter(installation_secrets::Column::Sealed.eq(sealed))
+            .exec(&self.writes)
+            .await?;
+        Ok(())
+    }
 }
 
 impl Session {

@@ -1,5 +1,7 @@
 //! Limits of merchants, connections and API keys: how they are set, how they refuse, and what is told of it.
 
+use std::time::Duration;
+
 use e2e::Backend::{self, Postgres, Sqlite};
 use e2e::{Cli, Inspector, Kiosk, Reply, soon, within};
 use reqwest::Method;
@@ -369,6 +371,9 @@ async fn a_network_uses_no_more_sockets_than_it_may() {
     .await;
 }
 
+/// Of the neighbour of a flood.
+const PAYS: i64 = 150;
+
 /// Merchant A brings twenty times what it may over 200 connections; merchant B does not lose one request.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -394,12 +399,14 @@ async fn a_flood_of_one_merchant_costs_another_nothing(#[values(Sqlite, Postgres
                     let answer = kiosk.check(&format!("{n}{sent}"), "42", "1.00").await;
                     assert_eq!(answer.status, 200);
                     sent += 1;
+                    // 200 of these are 400 requests a second.
+                    tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 sent
             })
         })
         .collect();
-    for n in 0..300 {
+    for n in 0..PAYS {
         let answer = stage.kiosk().pay(&n.to_string(), "42", "1.00").await;
         assert_eq!(answer.result(), 0, "{answer:?}");
     }
@@ -408,8 +415,8 @@ async fn a_flood_of_one_merchant_costs_another_nothing(#[values(Sqlite, Postgres
     for flood in floods {
         sent += flood.await.unwrap();
     }
-    assert!(sent > 300, "no flood: {sent}");
-    assert_eq!(stage.count("payments").await, 300);
+    assert!(sent > 200, "no flood: {sent}");
+    assert_eq!(stage.count("payments").await, PAYS);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,7 @@ mod shedding;
 mod shutdown;
 mod stage;
 mod tls;
+mod transfer_faults;
 mod walk;
 mod webhooks;
 mod webhooks_trouble;

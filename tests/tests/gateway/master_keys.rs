@@ -34,7 +34,7 @@ async fn fill_with_secrets(stage: &Stage, inspector: &Inspector) {
     let secret = json!({"value": "token of crm", "form": "bearer", "hosts": ["crm.acme.example"]});
     admin.put("/admin/v1/merchants/acme/rules/secrets/crm", &secret).await;
     let payin = json!({"slug": "payin", "plugin": "payin", "config": {
-        "site_id": "acme-01", "api_key": "key of payin", "notification_key": "another key of payin",
+        "site_id": "acme-01", "api_key": "key-of-payin", "notification_key": "another-key-of-payin",
     }});
     admin.post("/admin/v1/merchants/acme/connections", &payin).await;
     let client = json!({"name": "network"});

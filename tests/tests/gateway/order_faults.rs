@@ -309,3 +309,31 @@ async fn notifications_come_as_they_like(
     );
     assert_eq!(seen["operations"].as_array().unwrap().len(), 2, "{seen:#}");
 }
+
+/// Who hangs up on `/v1` keeps their seat until the work that they began is done, and no longer.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_at_work_until_its_work_is_done(#[values(Sqlite, Postgres)] backend: Backend) {
+    let market = Market::open(backend).await;
+    let in_use = async || {
+        let usage = market
+            .gateway
+            .admin()
+            .get("/admin/v1/merchants/acme/limits/usage")
+            .await;
+        usage["merchant"]["in_flight"]["in_use"].as_u64().unwrap()
+    };
+    for n in 0..8 {
+        market.sandbox.fault(Step::Sale.path(), "delay:1500").await;
+        let key = format!("at-work-{n}");
+        let call = market
+            .shop
+            .in_background("POST", "/payments", &key, &order("automatic"));
+        soon("it is at work", async || (in_use().await > 0).then_some(())).await;
+        call.abort();
+    }
+    soon("all seats are free", async || (in_use().await == 0).then_some(())).await;
+    // Each was done to its end.
+    let payments = market.shop.get("/payments?limit=200").await;
+    assert_eq!(payments["data"].as_array().unwrap().len(), 8, "{payments}");
+}

@@ -56,7 +56,15 @@ impl SessionTokens {
     pub async fn open(store: &Store, sealer: &Arc<Sealer>, now: DateTime<Utc>) -> Result<Self, TokenError> {
         let fresh = sealer.seal(KEY_PLACE, &random_token()?)?;
         let sealed = store.installation_secret(KEY_NAME, &fresh, now).await?;
-        let key = sealer.open(KEY_PLACE, &sealed)?;
+        let key = match sealer.open(KEY_PLACE, &sealed) {
+            // Who has no master key of its own has another one at each start: nobody's session outlives that.
+            Err(SealingError::OtherKey { .. }) => {
+                store.forget_installation_secret(KEY_NAME, &sealed).await?;
+                let sealed = store.installation_secret(KEY_NAME, &fresh, now).await?;
+                sealer.open(KEY_PLACE, &sealed)?
+            }
+            opened => opened?,
+        };
         let key = key.expose_secret().as_bytes();
         Ok(Self {
             sign: EncodingKey::from_secret(key),

@@ -9,8 +9,8 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, audit, canary, certificates, connections, decisions, ledger, limits, lists, me, merchants, people,
-    replays, revisions, rules, secrets, session, settlements, shadow, webhooks,
+    api_keys, audit, canary, certificates, connections, decisions, ledger, limits, lists, me, merchants, orders,
+    people, replays, revisions, rules, secrets, session, settlements, shadow, webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -132,6 +132,10 @@ use crate::api::merchant as v1;
         webhooks::resend_delivery,
         ledger::list_payments,
         ledger::get_payment,
+        orders::capture_payment,
+        orders::reverse_payment,
+        orders::refund_payment,
+        orders::refresh_payment,
         ledger::list_events,
         ledger::list_exchanges,
         settlements::import_settlement,

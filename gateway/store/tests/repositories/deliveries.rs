@@ -5,8 +5,8 @@ use e2e::Backend::{self, Postgres, Sqlite};
 use futures_util::future::join_all;
 use rstest::rstest;
 use store::{
-    AttemptRecord, ClaimedDelivery, Cursor, Delivery, DeliveryStatus, Endpoint, EndpointChange, EndpointStatus,
-    LogWriter, NextStep, PaymentWriter, Store, StoreError,
+    AttemptRecord, ClaimedDelivery, Cursor, Delivery, DeliveryFilter, DeliveryStatus, Endpoint, EndpointChange,
+    EndpointStatus, LogWriter, NextStep, PaymentWriter, Store, StoreError,
 };
 
 use crate::world::{World, event, now, seconds};
@@ -42,7 +42,11 @@ fn attempt(claimed: &Delivery, next: NextStep) -> AttemptRecord {
 async fn all(world: &World) -> Vec<Delivery> {
     world
         .store
-        .deliveries(world.merchant.id, None, None, &Cursor::new(None, Some(200)))
+        .deliveries(
+            world.merchant.id,
+            &DeliveryFilter::default(),
+            &Cursor::new(None, Some(200)),
+        )
         .await
         .unwrap()
         .items
@@ -382,8 +386,13 @@ async fn deliveries_are_filtered_and_paged(#[values(Sqlite, Postgres)] backend: 
         .await
         .unwrap();
     let list = |status, cursor: Cursor| {
-        let (store, merchant, endpoint) = (&world.store, world.merchant.id, Some(endpoint.id));
-        async move { store.deliveries(merchant, endpoint, status, &cursor).await.unwrap() }
+        let (store, merchant) = (&world.store, world.merchant.id);
+        let filter = DeliveryFilter {
+            endpoint_id: Some(endpoint.id),
+            status,
+            ..DeliveryFilter::default()
+        };
+        async move { store.deliveries(merchant, &filter, &cursor).await.unwrap() }
     };
     let delivered = list(Some(DeliveryStatus::Delivered), Cursor::new(None, None))
         .await

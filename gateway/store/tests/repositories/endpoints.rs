@@ -1,6 +1,8 @@
 use e2e::Backend::{self, Postgres, Sqlite};
 use rstest::rstest;
-use store::{Cursor, DeliveryStatus, EndpointChange, EndpointStatus, PaymentWriter, RetrySchedule, StoreError};
+use store::{
+    Cursor, DeliveryFilter, DeliveryStatus, EndpointChange, EndpointStatus, PaymentWriter, RetrySchedule, StoreError,
+};
 
 use crate::world::{World, now, seconds};
 
@@ -71,7 +73,7 @@ async fn a_deleted_endpoint_cancels_what_waits_for_it(#[values(Sqlite, Postgres)
     ));
     let all = world
         .store
-        .deliveries(world.merchant.id, None, None, &Cursor::new(None, None))
+        .deliveries(world.merchant.id, &DeliveryFilter::default(), &Cursor::new(None, None))
         .await
         .unwrap()
         .items;

@@ -4,8 +4,8 @@ use e2e::Backend::{self, Postgres, Sqlite};
 use plugin_sdk::{MerchantId, Settlement, SettlementPeriod};
 use rstest::rstest;
 use store::{
-    ConnectionChange, Cursor, EndpointChange, ExchangeFilter, NewRevision, NewSettlement, PaymentFilter, PaymentWriter,
-    StoreError,
+    ConnectionChange, Cursor, DeliveryFilter, EndpointChange, ExchangeFilter, NewRevision, NewSettlement,
+    PaymentFilter, PaymentWriter, StoreError,
 };
 
 use crate::world::{World, merchant, moscow_noon, now, rubles, seconds};
@@ -54,7 +54,14 @@ async fn a_foreign_id_finds_nothing(#[values(Sqlite, Postgres)] backend: Backend
     assert!(store.events(stranger, &cursor).await.unwrap().items.is_empty());
     assert!(
         store
-            .deliveries(stranger, Some(endpoint.id), None, &cursor)
+            .deliveries(
+                stranger,
+                &DeliveryFilter {
+                    endpoint_id: Some(endpoint.id),
+                    ..DeliveryFilter::default()
+                },
+                &cursor
+            )
             .await
             .unwrap()
             .items

@@ -2,8 +2,8 @@ use e2e::Backend::{self, Postgres, Sqlite};
 use plugin_sdk::{PaymentKey, Reason};
 use rstest::rstest;
 use store::{
-    Cursor, ExchangeFilter, LogWriter, PaymentFilter, PaymentLookup, PaymentStatus, PaymentWriter, Registration,
-    StoreError, Wanted, WriteOutcome,
+    Cursor, DeliveryFilter, ExchangeFilter, LogWriter, PaymentFilter, PaymentLookup, PaymentStatus, PaymentWriter,
+    Registration, StoreError, Wanted, WriteOutcome,
 };
 
 use crate::world::{World, connection, now, rubles, seconds};
@@ -46,7 +46,14 @@ async fn a_payment_and_all_its_consequences_are_stored(#[values(Sqlite, Postgres
     let cursor = Cursor::new(None, None);
     assert_eq!(store.events(merchant, &cursor).await.unwrap().items, events);
     let deliveries = store
-        .deliveries(merchant, Some(endpoint.id), None, &cursor)
+        .deliveries(
+            merchant,
+            &DeliveryFilter {
+                endpoint_id: Some(endpoint.id),
+                ..DeliveryFilter::default()
+            },
+            &cursor,
+        )
         .await
         .unwrap()
         .items;

@@ -42,7 +42,11 @@ const SHOWN_ONCE: [&str; 8] = [
 /// Of webhooks the URL is what matters.
 const SHOWN_ONCE_OF_WEBHOOKS: [&str; 1] = ["secret"];
 /// Last parts of paths that name what is done.
-const ACTIONS: [&str; 9] = [
+const ACTIONS: [&str; 13] = [
+    "capture",
+    "reverse",
+    "refund",
+    "refresh",
     "rotate-secret",
     "rotate",
     "test",

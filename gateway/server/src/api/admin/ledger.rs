@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{
-    Cursor, Event, Exchange, ExchangeFilter, Merchant, Operation, PaymentFilter, PaymentStatus, StoredDecision,
+    Cursor, Event, Exchange, ExchangeFilter, Merchant, Operation, PaymentFilter, PaymentStatus, StoreError,
+    StoredDecision,
 };
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Admin, List, PageQuery, read_filter, read_id};
 use crate::api::problem::Problem;
 use crate::events::payment_object;
+use crate::payments::orders::view;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -68,6 +70,10 @@ pub async fn list_payments(
 pub struct PaymentDetail {
     #[schema(value_type = Object)]
     payment: Value,
+    /// The same as the merchant's system sees it at `/v1/payments/{id}`, with what can be captured and given back; null for
+    /// one that a network brought.
+    #[schema(value_type = Option<Object>)]
+    order: Option<Value>,
     operations: Vec<OperationView>,
     /// What the rules decided about it, in order, as far as it is stored; `why` leads to the explanation.
     decisions: Vec<DecisionLink>,
@@ -134,12 +140,18 @@ impl From<Operation> for OperationView {
 pub async fn get_payment(admin: Data<Admin>, path: Path<(String, String)>) -> Result<Json<PaymentDetail>, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let id = read_id(&path.1, "this payment")?;
+    let order = match admin.store.order(merchant.id, id).await {
+        Ok(state) => Some(view::payment(&state, &*admin.tenant(&merchant.slug).await?)),
+        Err(StoreError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
     let payment = admin.store.payment(merchant.id, id).await?;
     let operations = admin.store.operations(merchant.id, id).await?;
     let decisions = admin.rulebook.decisions_of(merchant.id, id).await?.into_iter();
     let events = admin.store.events_of_payment(merchant.id, id).await?;
     Ok(Json(PaymentDetail {
         payment: payment_object(&payment),
+        order,
         operations: operations.into_iter().map(Into::into).collect(),
         decisions: decisions
             .map(|decision| DecisionLink::of(&merchant, decision))

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod lists;
 pub mod me;
 pub mod merchants;
+pub mod orders;
 pub mod people;
 pub(in crate::api) mod permits;
 pub mod replays;
@@ -53,8 +54,9 @@ use crate::edge::tls::Terminator;
 use crate::edge::upstream_health::UpstreamHealth;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::payments::Hosts;
+use crate::payments::orders::Orders;
 use crate::rulebook::Rulebook;
-use crate::tenancy::{Onboarding, TrafficBook};
+use crate::tenancy::{Directory, Onboarding, TrafficBook};
 
 /// What routes are called that read many rows.
 const LISTS: [&str; 19] = [
@@ -100,6 +102,8 @@ pub struct Admin {
     pub traffic: TrafficBook,
     pub guards: Guards,
     pub hosts: Hosts,
+    pub directory: Directory,
+    pub orders: Orders,
     pub health: UpstreamHealth,
     pub keys: ApiKeys,
     pub clock: Arc<dyn Clock>,
@@ -136,6 +140,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(canary::configure)
             .configure(webhooks::configure)
             .configure(ledger::configure)
+            .configure(orders::configure)
             .configure(settlements::configure)
             .configure(lists::configure)
             .default_service(web::route().to(nowhere)),

@@ -239,6 +239,26 @@ pub const ROUTES: &[Row] = &[
         "/merchants/{merchant}/payments/{payment}",
         Merchant("payments:read"),
     ),
+    (
+        "POST",
+        "/merchants/{merchant}/payments/{payment}/capture",
+        Merchant("payments:write"),
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/payments/{payment}/reverse",
+        Merchant("payments:write"),
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/payments/{payment}/refund",
+        Merchant("payments:write"),
+    ),
+    (
+        "POST",
+        "/merchants/{merchant}/payments/{payment}/refresh",
+        Merchant("payments:write"),
+    ),
     ("GET", "/merchants/{merchant}/events", Merchant("events:read")),
     ("GET", "/merchants/{merchant}/exchanges", Merchant("exchanges:read")),
     (

@@ -68,7 +68,7 @@ pub async fn issue_card(
     let key = request_key(&request, &body)?;
     let asked: NewCardRequest = read(&body)?;
     let connection = path.into_inner();
-    super::to_the_end(async move {
+    super::to_the_end(caller.at_work(), async move {
         let orders = &api.orders;
         orders
             .once(&caller.tenant, &key, async || {

@@ -84,7 +84,7 @@ pub struct Caller {
     pub tenant: Arc<BoundTenant>,
     holder: KeyHolder,
     /// Held until the last of the request's work is done, even if the caller hung up.
-    _at_work: Arc<AtWork>,
+    at_work: Arc<AtWork>,
 }
 
 impl Caller {
@@ -96,6 +96,12 @@ impl Caller {
             return Ok(caller);
         }
         Err(Problem::scope_missing(scope))
+    }
+
+    /// The seats that the request holds.
+    #[must_use]
+    pub fn at_work(&self) -> Arc<AtWork> {
+        Arc::clone(&self.at_work)
     }
 }
 
@@ -129,7 +135,7 @@ async fn require_key<B: MessageBody + 'static>(
             let caller = Caller {
                 tenant,
                 holder,
-                _at_work: Arc::new(at_work),
+                at_work: Arc::new(at_work),
             };
             request.extensions_mut().insert(caller);
             next.call(request).await?.map_into_left_body()
@@ -205,12 +211,18 @@ pub fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::malformed(error.to_string()))
 }
 
-/// Does the work to its end even if the caller hangs up: what was sent to a network must not lose its answer.
-pub async fn to_the_end<F>(work: F) -> Result<HttpResponse, Problem>
+/// Does the work to its end even if the caller hangs up: what was sent to a network must not lose its answer. Until then
+/// it counts as a request at work.
+pub async fn to_the_end<F>(at_work: Arc<AtWork>, work: F) -> Result<HttpResponse, Problem>
 where
     F: Future<Output = Result<Answer, OrderError>> + 'static,
 {
-    let answer = actix_web::rt::spawn(work).await;
+    let answer = actix_web::rt::spawn(async move {
+        let answer = work.await;
+        drop(at_work);
+        answer
+    })
+    .await;
     let answer = answer.map_err(|_| Problem::internal("the request broke off; the log says more"))??;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = HttpResponse::build(status);

@@ -40,7 +40,10 @@ pub async fn create_payment(
     let caller = Caller::of(&request, "payments:write")?;
     let key = request_key(&request, &body)?;
     let asked: NewPaymentRequest = read(&body)?;
-    to_the_end(async move { api.orders.create_payment(&caller.tenant, &asked, Some(&key)).await }).await
+    to_the_end(caller.at_work(), async move {
+        api.orders.create_payment(&caller.tenant, &asked, Some(&key)).await
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -154,7 +157,10 @@ pub async fn capture_payment(
     let id: PaymentId = read_id(&path, "this payment")?;
     let key = request_key(&request, &body)?;
     let asked: CaptureRequest = read(&body)?;
-    to_the_end(async move { api.orders.capture(&caller.tenant, id, &asked, Some(&key)).await }).await
+    to_the_end(caller.at_work(), async move {
+        api.orders.capture(&caller.tenant, id, &asked, Some(&key)).await
+    })
+    .await
 }
 
 /// Releases held money, all of it or a part. The answer is the payment.
@@ -172,7 +178,10 @@ pub async fn reverse_payment(
     let id: PaymentId = read_id(&path, "this payment")?;
     let key = request_key(&request, &body)?;
     let asked: ReturnRequest = read(&body)?;
-    to_the_end(async move { api.orders.reverse(&caller.tenant, id, &asked, Some(&key)).await }).await
+    to_the_end(caller.at_work(), async move {
+        api.orders.reverse(&caller.tenant, id, &asked, Some(&key)).await
+    })
+    .await
 }
 
 /// Gives captured money back, all of it or a part. The answer is the payment with its refunds among its operations.
@@ -190,7 +199,10 @@ pub async fn refund_payment(
     let id: PaymentId = read_id(&path, "this payment")?;
     let key = request_key(&request, &body)?;
     let asked: ReturnRequest = read(&body)?;
-    to_the_end(async move { api.orders.refund(&caller.tenant, id, &asked, Some(&key)).await }).await
+    to_the_end(caller.at_work(), async move {
+        api.orders.refund(&caller.tenant, id, &asked, Some(&key)).await
+    })
+    .await
 }
 
 /// The payment's refunds, oldest first.
@@ -232,7 +244,7 @@ pub async fn finish_payment(
     let caller = Caller::of(&request, "payments:write")?;
     let id: PaymentId = read_id(&path, "this payment")?;
     let asked: FinishRequest = read(&body)?;
-    to_the_end(async move {
+    to_the_end(caller.at_work(), async move {
         let posted = asked.posted.into_iter().collect();
         let state = api.orders.finish(&caller.tenant, id, posted).await?;
         Ok(view::answer(&state, &caller.tenant))
@@ -251,7 +263,7 @@ pub async fn refresh_payment(
 ) -> Result<HttpResponse, Problem> {
     let caller = Caller::of(&request, "payments:write")?;
     let id: PaymentId = read_id(&path, "this payment")?;
-    to_the_end(async move {
+    to_the_end(caller.at_work(), async move {
         let state = api.orders.refresh(&caller.tenant, id).await?;
         Ok(view::answer(&state, &caller.tenant))
     })

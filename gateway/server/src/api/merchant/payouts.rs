@@ -18,5 +18,8 @@ pub async fn create_payout(api: Data<MerchantApi>, request: HttpRequest, body: B
     let caller = Caller::of(&request, "payouts:write")?;
     let key = request_key(&request, &body)?;
     let asked: NewPayoutRequest = read(&body)?;
-    to_the_end(async move { api.orders.create_payout(&caller.tenant, &asked, Some(&key)).await }).await
+    to_the_end(caller.at_work(), async move {
+        api.orders.create_payout(&caller.tenant, &asked, Some(&key)).await
+    })
+    .await
 }
