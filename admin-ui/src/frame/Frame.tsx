@@ -86,7 +86,7 @@ function Framed() {
         </div>
       </Drawer>
       <div className="tg-main">
-        <header className="tg-top">
+        <section className="tg-top" aria-label={t.tools}>
           <Burger
             className="tg-burger"
             size="sm"
@@ -100,7 +100,7 @@ function Framed() {
             <Kbd size="xs">⌘K</Kbd>
           </UnstyledButton>
           <Account />
-        </header>
+        </section>
         <Banners />
         <main id="content" tabIndex={-1}>
           <Outlet />

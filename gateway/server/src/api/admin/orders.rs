@@ -45,7 +45,10 @@ pub async fn capture_payment(
     let id: PaymentId = read_id(&path.1, "this payment")?;
     let key = request_key(&request, &body)?;
     let asked: CaptureRequest = read(&body)?;
-    to_the_end(async move { admin.orders.capture(&tenant, id, &asked, Some(&key)).await }).await
+    to_the_end((), async move {
+        admin.orders.capture(&tenant, id, &asked, Some(&key)).await
+    })
+    .await
 }
 
 /// Releases held money, all of it or a part.
@@ -64,7 +67,10 @@ pub async fn reverse_payment(
     let id: PaymentId = read_id(&path.1, "this payment")?;
     let key = request_key(&request, &body)?;
     let asked: ReturnRequest = read(&body)?;
-    to_the_end(async move { admin.orders.reverse(&tenant, id, &asked, Some(&key)).await }).await
+    to_the_end((), async move {
+        admin.orders.reverse(&tenant, id, &asked, Some(&key)).await
+    })
+    .await
 }
 
 /// Gives captured money back, all of it or a part.
@@ -83,7 +89,11 @@ pub async fn refund_payment(
     let id: PaymentId = read_id(&path.1, "this payment")?;
     let key = request_key(&request, &body)?;
     let asked: ReturnRequest = read(&body)?;
-    to_the_end(async move { admin.orders.refund(&tenant, id, &asked, Some(&key)).await }).await
+    to_the_end(
+        (),
+        async move { admin.orders.refund(&tenant, id, &asked, Some(&key)).await },
+    )
+    .await
 }
 
 /// Asks the network now what became of the payment.
@@ -94,7 +104,7 @@ pub async fn refund_payment(
 pub async fn refresh_payment(admin: Data<Admin>, path: Path<(String, String)>) -> Result<HttpResponse, Problem> {
     let tenant = admin.tenant(&path.0).await?;
     let id: PaymentId = read_id(&path.1, "this payment")?;
-    to_the_end(async move {
+    to_the_end((), async move {
         let state = admin.orders.refresh(&tenant, id).await?;
         Ok(view::answer(&state, &tenant))
     })

@@ -212,9 +212,10 @@ pub fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
 }
 
 /// Does the work to its end even if the caller hangs up: what was sent to a network must not lose its answer. Until then
-/// it counts as a request at work.
-pub async fn to_the_end<F>(at_work: Arc<AtWork>, work: F) -> Result<HttpResponse, Problem>
+/// it holds what counts it as a request at work.
+pub async fn to_the_end<H, F>(at_work: H, work: F) -> Result<HttpResponse, Problem>
 where
+    H: 'static,
     F: Future<Output = Result<Answer, OrderError>> + 'static,
 {
     let answer = actix_web::rt::spawn(async move {
