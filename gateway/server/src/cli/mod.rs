@@ -126,7 +126,7 @@ enum Migrate {
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let is_rules = matches!(cli.command, Command::Rules(_));
-    match dispatch(cli).await {
+    match Box::pin(dispatch(cli)).await {
         Ok(code) => code,
         Err(failure) => {
             say_error(&failure);

@@ -161,17 +161,13 @@ fn serve(
 
 /// What the inner wraps make of an answer's body.
 type Heads = EitherBody<EitherBody<BoxBody>>;
+/// What all of them make of an answer.
+type Answered = ServiceResponse<EitherBody<Heads, Keeping<Heads>>>;
 
 fn app(
     desk: &Desk,
 ) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<EitherBody<Heads, Keeping<Heads>>>,
-        Error = actix_web::Error,
-        InitError = (),
-    > + use<>,
+    impl ServiceFactory<ServiceRequest, Config = (), Response = Answered, Error = actix_web::Error, InitError = ()> + use<>,
 > {
     App::new()
         .wrap(from_fn(refuse_misdirected))

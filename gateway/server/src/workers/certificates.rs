@@ -127,8 +127,7 @@ impl CertificateExpiry {
             });
         }
         if let Some(soonest) = soonest {
-            let days = (soonest - now).num_seconds() as f64 / (24.0 * 60.0 * 60.0);
-            metrics::gauge!("tollgate_server_certificate_days_left").set(days);
+            metrics::gauge!("tollgate_server_certificate_days_left").set((soonest - now).num_days() as f64);
         }
         Ok(ending)
     }

@@ -58,7 +58,7 @@ fn render(description: &Value) -> String {
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Tollgate REST</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"/docs/reference.css\">\
          <header><h1>Tollgate REST</h1><p>{}</p><p><a href=\"/openapi.json\">openapi.json</a></p><nav>{body}</nav></header><main>",
-        escape(
+        prose(
             description
                 .pointer("/info/description")
                 .and_then(Value::as_str)
@@ -78,11 +78,11 @@ fn show(description: &Value, method: &str, path: &str, operation: &Value) -> Str
         "<details><summary><b class=\"{method}\">{}</b> <code>{}</code> <span>{}</span></summary>",
         method.to_uppercase(),
         escape(path),
-        escape(text("/summary")),
+        prose(text("/summary")),
     );
     let more = text("/description");
     if !more.is_empty() && more != text("/summary") {
-        let _ = write!(shown, "<p>{}</p>", escape(more));
+        let _ = write!(shown, "<p>{}</p>", prose(more));
     }
     if let Some(wanted) = operation.get("x-permission").and_then(Value::as_str) {
         let _ = write!(shown, "<p>Wants <code>{}</code></p>", escape(wanted));
@@ -115,7 +115,7 @@ fn parameters(operation: &Value) -> String {
             "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
             escape(text("name")),
             escape(text("in")),
-            escape(text("description")),
+            prose(text("description")),
         );
     }
     if rows.is_empty() {
@@ -162,7 +162,7 @@ fn fields(description: &Value, schema: &Value, depth: usize) -> String {
             "<tr><td><code>{}</code>{mark}</td><td>{}</td><td>{}{inner}</td></tr>",
             escape(name),
             escape(&kind(seen)),
-            escape(about.and_then(Value::as_str).unwrap_or_default()),
+            prose(about.and_then(Value::as_str).unwrap_or_default()),
         );
     }
     format!("<table>{rows}</table>")
@@ -191,6 +191,26 @@ fn anchor(name: &str) -> String {
         .collect()
 }
 
+/// Text of a description, in which what stands between backticks is code.
+fn prose(text: &str) -> String {
+    let parts = escape(text);
+    let parts: Vec<&str> = parts.split('`').collect();
+    let mut shown = String::new();
+    for (place, part) in parts.iter().enumerate() {
+        // A backtick without its fellow is one.
+        match (place % 2, place + 1 == parts.len()) {
+            (0, _) => shown.push_str(part),
+            (_, true) => {
+                let _ = write!(shown, "`{part}");
+            }
+            _ => {
+                let _ = write!(shown, "<code>{part}</code>");
+            }
+        }
+    }
+    shown
+}
+
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -201,6 +221,12 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_is_told_from_prose() {
+        assert_eq!(prose("a `<b>` c"), "a <code>&lt;b&gt;</code> c");
+        assert_eq!(prose("a ` b"), "a ` b");
+    }
 
     #[test]
     fn every_operation_is_on_the_page() {

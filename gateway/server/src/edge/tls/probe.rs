@@ -160,10 +160,13 @@ fn of_alert(alert: AlertDescription) -> String {
     format!("{meaning} (alert {alert:?})")
 }
 
+/// A chain, and why it is not believed.
+type Seen = (Vec<Vec<u8>>, Option<String>);
+
 /// Takes note of what the server shows and whether it would be believed, and lets it pass.
 struct Witness {
     judge: Arc<dyn ServerCertVerifier>,
-    seen: Mutex<Option<(Vec<Vec<u8>>, Option<String>)>>,
+    seen: Mutex<Option<Seen>>,
     provider: Arc<CryptoProvider>,
 }
 
