@@ -101,6 +101,7 @@ const tree = root.addChildren([
     inner("/merchants", () => import("./pages/merchants/Merchants"), "Merchants"),
     inner("/people", () => import("./pages/people/People"), "OperatorPeople"),
     inner("/audit", () => import("./pages/audit/Audit"), "OperatorAudit"),
+    inner("/certificates", () => import("./pages/certificates/ServerCertificates"), "ServerCertificates"),
     inner("/settings", () => import("./pages/settings/Settings"), "Settings"),
     merchant.addChildren([
       createRoute({ getParentRoute: () => merchant, path: "/", component: () => <Navigate to="./overview" replace /> }),
@@ -120,6 +121,7 @@ const tree = root.addChildren([
       of("/wire", () => import("./pages/wire/Wire"), "Wire"),
       of("/reconcile", () => import("./pages/reconcile/Reconcile"), "Reconcile"),
       of("/reconcile/$settlement", () => import("./pages/reconcile/Settlement"), "Settlement"),
+      of("/limits", () => import("./pages/limits/Limits"), "Limits"),
       of("/keys", () => import("./pages/keys/Keys"), "Keys"),
       of("/people", () => import("./pages/people/People"), "MerchantPeople"),
       of("/audit", () => import("./pages/audit/Audit"), "MerchantAudit"),

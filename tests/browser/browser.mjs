@@ -35,3 +35,15 @@ export async function axe(page) {
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   return violations.flatMap(({ id, impact, nodes }) => nodes.map((node) => `${id} (${impact}): ${node.target.join(" ")} ${node.failureSummary?.split("\n").slice(1, 3).join(" ")}`));
 }
+
+/** The operator's token as a session, as before there is an owner. */
+export async function lookAround(page, token) {
+  await page.goto("/set-up");
+  await page.getByLabel("Operator's token").fill(token);
+  await page.getByText("Only look around with the token").click();
+  const refused = page.getByRole("alert");
+  await page.locator(".tg-frame").or(refused).first().waitFor();
+  if (await refused.isVisible()) throw new Error(await refused.textContent());
+  // Where nothing shows a hint for being pointed at.
+  await page.mouse.move(0, 0);
+}

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { axe, openBrowser, openPage } from "./browser.mjs";
+import { axe, lookAround, openBrowser, openPage } from "./browser.mjs";
 import { startGateway, txnDate } from "./gateway.mjs";
 
 const NARROW = { width: 360, height: 780 };
@@ -33,6 +33,7 @@ before(async () => {
     "/overview",
     "/merchants",
     "/people",
+    "/certificates",
     "/audit",
     "/settings",
     "/m/demo/overview",
@@ -51,6 +52,7 @@ before(async () => {
     `/m/demo/webhooks/${endpoint.id}`,
     "/m/demo/wire",
     "/m/demo/reconcile",
+    "/m/demo/limits",
     "/m/demo/keys",
     "/m/demo/people",
     "/m/demo/audit",
@@ -80,10 +82,9 @@ for (const [colorScheme, viewport] of [
     const { page, context, complaints } = await openPage(browser, gateway.admin, { colorScheme, viewport });
     const found = [];
     await page.goto("/set-up");
-    await page.getByLabel("Operator's token").fill(gateway.token);
+    await settled(page);
     found.push(...(await axe(page)).map((line) => `/set-up: ${line}`));
-    await page.getByText("Only look around with the token").click();
-    await page.locator(".tg-frame").waitFor();
+    await lookAround(page, gateway.token);
     for (const address of addresses) {
       // Within the page: the token's session lives in its memory alone.
       await page.evaluate((to) => {
@@ -104,6 +105,7 @@ for (const [colorScheme, viewport] of [
 const SHEETS = [
   ["/merchants", "New merchant"],
   ["/people", "Invite"],
+  ["/certificates", "Add a certificate"],
   ["/m/demo/rules", "Templates"],
   ["/m/demo/connections", "Add a connection"],
   ["/m/demo/connections/payin", "Delete the connection"],
@@ -118,10 +120,7 @@ for (const colorScheme of ["light", "dark"]) {
   test(`what opens over pages, ${colorScheme}`, async () => {
     const { page, context, complaints } = await openPage(browser, gateway.admin, { colorScheme, reducedMotion: "reduce" });
     const found = [];
-    await page.goto("/set-up");
-    await page.getByLabel("Operator's token").fill(gateway.token);
-    await page.getByText("Only look around with the token").click();
-    await page.locator(".tg-frame").waitFor();
+    await lookAround(page, gateway.token);
     for (const [address, name] of SHEETS) {
       await page.evaluate((to) => {
         history.pushState({}, "", to);

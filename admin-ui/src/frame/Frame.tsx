@@ -29,6 +29,7 @@ import { may, useMe, useSession } from "../session/permissions";
 import { refresh, signOut } from "../session/session";
 import { sessionWords } from "../session/words";
 import "./frame.css";
+import { Banners } from "./Banners";
 import { Logo } from "./Logo";
 import { MerchantSwitcher } from "./MerchantSwitcher";
 import { MERCHANT_NAV, type NavItem, navWords, OPERATOR_NAV } from "./nav";
@@ -85,7 +86,7 @@ function Framed() {
         </div>
       </Drawer>
       <div className="tg-main">
-        <header className="tg-top">
+        <section className="tg-top" aria-label={t.tools}>
           <Burger
             className="tg-burger"
             size="sm"
@@ -99,7 +100,8 @@ function Framed() {
             <Kbd size="xs">⌘K</Kbd>
           </UnstyledButton>
           <Account />
-        </header>
+        </section>
+        <Banners />
         <main id="content" tabIndex={-1}>
           <Outlet />
         </main>

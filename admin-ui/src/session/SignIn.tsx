@@ -21,7 +21,7 @@ export function useSetup() {
 
 /** Only addresses of our own are gone back to. */
 export function safeReturn(to: string | undefined): string {
-  return to?.startsWith("/") && !to.startsWith("//") && !to.startsWith("/sign-in") ? to : "/";
+  return to?.startsWith("/") && !/^[/\\]{2}/.test(to) && !to.startsWith("/sign-in") ? to : "/";
 }
 
 export function SignIn() {

@@ -39,6 +39,7 @@ describe("where one goes after signing in", () => {
     expect(safeReturn("/m/acme/payments?search=1")).toBe("/m/acme/payments?search=1");
     expect(safeReturn("//evil.example")).toBe("/");
     expect(safeReturn("https://evil.example")).toBe("/");
+    expect(safeReturn("/\\evil.example")).toBe("/");
     expect(safeReturn("/sign-in?to=/")).toBe("/");
     expect(safeReturn(undefined)).toBe("/");
   });

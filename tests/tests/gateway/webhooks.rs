@@ -176,6 +176,10 @@ async fn one_delivery_and_all_since_are_sent_again(#[values(Sqlite, Postgres)] b
     })
     .await;
     let one = stage.list("deliveries").await.remove(0);
+    let payment = one["payment_id"].as_str().unwrap();
+    let of_it = stage.list(&format!("deliveries?payment_id={payment}")).await;
+    assert_eq!(of_it.len(), 1, "of one payment, its own deliveries alone");
+    assert_eq!(of_it[0]["id"], one["id"]);
     let resend = format!(
         "/admin/v1/merchants/acme/deliveries/{}/resend",
         one["id"].as_str().unwrap()

@@ -22,6 +22,7 @@ import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
 import { Attempts } from "../webhooks/Attempts";
+import { Actions, type Order } from "./Actions";
 import "./payments.css";
 import { type Moment as Happened, timelineOf } from "./timeline";
 import { Why } from "./Why";
@@ -102,7 +103,12 @@ export function Payment() {
           <h2 className="tg-h2">{t.timeline}</h2>
           <Timeline merchant={merchant} moments={timelineOf(detail.data, exchanges, deliveries)} />
         </section>
-        <Figures payment={payment} connection={connection} />
+        <Figures
+          payment={payment}
+          connection={connection}
+          merchant={merchant}
+          order={detail.data.order as unknown as Order | null | undefined}
+        />
       </div>
     </Page>
   );
@@ -153,7 +159,14 @@ function Sentence({
   );
 }
 
-function Figures({ payment, connection }: { payment: PaymentObject; connection: string }) {
+interface FiguresProps {
+  payment: PaymentObject;
+  connection: string;
+  merchant: string;
+  order: Order | null | undefined;
+}
+
+function Figures({ payment, connection, merchant, order }: FiguresProps) {
   const t = useTexts(paymentWords);
   const w = useTexts(words);
   const reasons = useTexts(reasonWords);
@@ -189,6 +202,7 @@ function Figures({ payment, connection }: { payment: PaymentObject; connection: 
         <Facts of={facts} />
         {payment.booking_suspect && <p className="tg-quiet tg-small">{t.suspect}</p>}
       </div>
+      {order && <Actions merchant={merchant} payment={payment.id} order={order} />}
       {extras.length > 0 && (
         <div className="tg-card">
           <h2>{t.extras}</h2>

@@ -263,6 +263,7 @@ fn tell(node: &Node, folder: &Path, networks: SocketAddr, key: &Path) {
     say(&format!(
         "
 What to try next
+  All of it in a browser  http://{admin}/  (the operator's token: cat {token})
   Webhooks as they come   http://{admin}/demo
   Another payment         {program} terminal pay --url http://{public} --merchant demo --account 9123456789 --sum 99.00
   An unknown account      {program} terminal check --url http://{public} --merchant demo --account 1 --sum 1.00

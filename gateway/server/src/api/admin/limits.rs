@@ -286,7 +286,7 @@ fn refused(day: Vec<GuardRefusals>, hour: &[GuardRefusals]) -> Vec<RefusedView> 
 
 /// How the node that answers is.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StatusView {
+pub struct NodeStatusView {
     /// What people should know; empty when all is well.
     banners: Vec<Banner>,
     /// Nodes that are alive; null without Redis.
@@ -307,9 +307,9 @@ pub struct Banner {
 
 /// How the node that answers is: banners for the admin UI, and what they are about.
 #[utoipa::path(context_path = "/admin/v1", tag = "limits",
-    responses((status = 200, body = StatusView), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = NodeStatusView), (status = "4XX", body = Problem)))]
 #[get("/status")]
-pub async fn get_status(admin: Data<Admin>) -> Json<StatusView> {
+pub async fn get_status(admin: Data<Admin>) -> Json<NodeStatusView> {
     let (together, shedding) = (admin.guards.together(), admin.guards.shedding().shed_now());
     let mut banners = Vec::new();
     if together == Some(false) {
@@ -326,7 +326,7 @@ pub async fn get_status(admin: Data<Admin>) -> Json<StatusView> {
             message: format!("this node is behind with its work and refuses: {}", shedding.join(", ")),
         });
     }
-    Json(StatusView {
+    Json(NodeStatusView {
         banners,
         nodes: admin.guards.nodes(),
         rates: match together {
