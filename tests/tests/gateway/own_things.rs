@@ -40,7 +40,7 @@ async fn rules_and_lists_are_reached_by_key(#[values(Sqlite, Postgres)] backend:
     )
     .await;
     assert_eq!(
-        draft.success()["author"].as_str().unwrap().split(' ').last(),
+        draft.success()["author"].as_str().unwrap().split(' ').next_back(),
         Some("acme")
     );
     let published = ask(&all, Method::POST, "/rules/publish", Some(json!({})))
