@@ -120,6 +120,16 @@ impl Stage {
         answer["data"].as_array().unwrap().clone()
     }
 
+    /// What was done to the rules, newest first, as the audit trail tells it.
+    pub async fn rule_changes(&self) -> Vec<String> {
+        let trail = self.list("audit").await;
+        let actions = trail.iter().filter_map(|entry| entry["action"].as_str());
+        actions
+            .filter(|action| action.starts_with("rules."))
+            .map(str::to_owned)
+            .collect()
+    }
+
     pub async fn count(&self, table: &str) -> i64 {
         self.database.number(&format!("SELECT count(*) FROM {table}")).await
     }
