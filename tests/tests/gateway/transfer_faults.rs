@@ -121,6 +121,17 @@ async fn the_end_is_the_networks_truth(
     market.sandbox.fault_at("POST", work.path(), fault).await;
     let asked = market.shop.post(&path, &work.body()).await.success();
     let payment = asked["id"].as_str().unwrap();
+    if work == Work::WalletPayout && fault.ends_with("_before") {
+        // A wallet's list is believed to lack a transfer only after longer than a test waits; the plugin's own tests move
+        // its clock. Until then it is in doubt, and nothing is tried again.
+        let seen = market.shop.get(&format!("/payments/{payment}")).await;
+        assert_eq!(
+            (&seen["status"], moved(&market, work).await),
+            (&json!("in_doubt"), 0),
+            "{seen:#}"
+        );
+        return;
+    }
     let seen = settled(&market, payment).await;
     let times = moved(&market, work).await;
     assert!(times <= 1, "money moved {times} times: {seen:#}");
