@@ -168,6 +168,37 @@ mod tests {
         assert_eq!(verify(&none, &pem, now), None);
     }
 
+    fn pem(label: &str, der: &[u8]) -> String {
+        format!(
+            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+            BASE64.encode(der)
+        )
+    }
+
+    #[test]
+    fn rsa_and_p256_sign_too() {
+        use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+        use aws_lc_rs::rsa;
+        use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let claims = json!({"aud": "tollgate", "iat": now.timestamp(), "exp": now.timestamp() + 60});
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let private = pair.to_pkcs8v1().unwrap();
+        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        let key = EncodingKey::from_ec_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes()).unwrap();
+        let right = token(&key, Algorithm::ES256, &claims);
+        assert!(verify(&right, &pem("PUBLIC KEY", public.as_ref()), now).is_some());
+
+        let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
+        let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        let key = EncodingKey::from_rsa_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes()).unwrap();
+        let right = token(&key, Algorithm::RS256, &claims);
+        assert!(verify(&right, &pem("PUBLIC KEY", public.as_ref()), now).is_some());
+        let other = token(&key, Algorithm::RS512, &claims);
+        assert_eq!(verify(&other, &pem("PUBLIC KEY", public.as_ref()), now), None);
+    }
+
     #[test]
     fn only_public_keys_that_hold_are_registered() {
         let (_, pem) = pair();

@@ -10,6 +10,10 @@ use super::passwords::PasswordError;
 /// Characters of a password.
 const LENGTH_MIN: usize = 12;
 const LENGTH_MAX: usize = 200;
+/// Shorter parts of a name or an address are no words.
+const KNOWN_WORD_MIN: usize = 3;
+/// Letters and digits that a password has beside its person's name and address.
+const UNKNOWN_MIN: usize = 8;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
@@ -29,6 +33,10 @@ pub fn hash(password: &SecretString, about: &[&str]) -> Result<String, PolicyErr
     if !(LENGTH_MIN..=LENGTH_MAX).contains(&password.chars().count()) {
         return Err(PolicyError::Length);
     }
+    if beyond_the_known(password, about) < UNKNOWN_MIN {
+        let reason = "it is made of your own name or address";
+        return Err(PolicyError::Guessable(reason.to_owned()));
+    }
     let known: Vec<&str> = about.iter().copied().chain(["tollgate"]).collect();
     let guessed = zxcvbn(password, &known);
     if guessed.score() < Score::Three {
@@ -41,6 +49,20 @@ pub fn hash(password: &SecretString, about: &[&str]) -> Result<String, PolicyErr
     }
     let hash = Argon2::default().hash_password(password.as_bytes());
     Ok(hash.map_err(|_| PasswordError::Hash)?.to_string())
+}
+
+/// Letters and digits that are left when the words that everybody knows of the person are taken out.
+fn beyond_the_known(password: &str, about: &[&str]) -> usize {
+    let mut rest = password.to_lowercase();
+    for text in about {
+        let lower = text.to_lowercase();
+        for word in lower.split(|char: char| !char.is_alphanumeric()) {
+            if word.chars().count() >= KNOWN_WORD_MIN {
+                rest = rest.replace(word, "");
+            }
+        }
+    }
+    rest.chars().filter(|char| char.is_alphanumeric()).count()
 }
 
 #[cfg(test)]

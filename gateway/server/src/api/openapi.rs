@@ -218,7 +218,9 @@ pub fn pretty() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::pretty;
+    use std::path::Path;
+
+    use super::{description, pretty};
 
     /// `tollgate openapi > docs/openapi.json` brings the file up to date.
     #[test]
@@ -229,5 +231,43 @@ mod tests {
             committed.trim_end() == pretty(),
             "docs/openapi.json differs from the code"
         );
+    }
+
+    /// Method and path of every handler below a folder, read off its attribute.
+    fn handlers(folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                handlers(&path, found);
+                continue;
+            }
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let Some(attribute) = line.strip_prefix("#[") else {
+                    continue;
+                };
+                let Some((method, rest)) = attribute.split_once("(\"") else {
+                    continue;
+                };
+                if ["get", "post", "put", "patch", "delete"].contains(&method) {
+                    let route = rest.split('"').next().unwrap();
+                    found.push((method.to_owned(), route.to_owned()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_route_is_in_it() {
+        let description = description();
+        let api = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api"));
+        for (folder, root) in [("admin", "/admin/v1"), ("merchant", "/v1")] {
+            let mut found = Vec::new();
+            handlers(&api.join(folder), &mut found);
+            assert!(found.len() > 25, "{folder}: {found:?}");
+            for (method, route) in found {
+                let operation = &description["paths"][format!("{root}{route}")][&method];
+                assert!(operation.is_object(), "{method} {root}{route}");
+            }
+        }
     }
 }
