@@ -130,7 +130,7 @@ impl HandoutView {
 pub struct IssueBody {
     /// For people; a renewal keeps the name when it is absent.
     #[serde(default)]
-    #[schema(example = "QIWI, autumn")]
+    #[schema(example = "The network, autumn")]
     name: String,
     /// How long it lasts: 1 to 825; `certificates.client_days` when absent.
     days: Option<u32>,

@@ -27,7 +27,7 @@ pub fn configure(config: &mut ServiceConfig) {
 #[serde(deny_unknown_fields)]
 pub struct UpstreamBody {
     /// Where the network is, as the connection's config says it. Only the handshake is made; nothing is asked.
-    #[schema(example = "https://api.qiwi.com")]
+    #[schema(example = "https://api.network.example")]
     url: String,
 }
 
