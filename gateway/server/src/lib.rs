@@ -6,6 +6,7 @@ pub mod cli;
 pub mod container;
 pub mod edge;
 pub mod events;
+pub mod kiosk;
 pub mod lists;
 pub mod masking;
 pub mod neighbours;

@@ -3,8 +3,8 @@
 mod public;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -319,6 +319,7 @@ impl Node {
             stopping: Arc::clone(&stopping),
         });
         let people = open_people(settings, &core, bootstrap.clone()).await?;
+        let public_address = Arc::new(OnceLock::new());
         let admin = Data::new(admin::Admin {
             store: core.store.clone(),
             onboarding: core.onboarding.clone(),
@@ -342,6 +343,7 @@ impl Node {
             people,
             bootstrap,
             proxies: settings.public.proxies(),
+            public_address: Arc::clone(&public_address),
             url: admin_url(settings),
             body_bytes_max: settings.admin.body_bytes_max,
         });
@@ -385,6 +387,7 @@ impl Node {
         let doors = Arc::new(guards.doors().clone());
         let public = public::listen(&settings.public, &desk, doors, &terminator).await?;
         terminator.listens_at(public.tls.clone());
+        let _ = public_address.set(public.plain);
         let (admin, admin_server) = listen_admin(settings, admin, status, extras.admin_routes)?;
         let servers = vec![public.server, admin_server];
         Ok(Self {

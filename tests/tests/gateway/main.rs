@@ -42,6 +42,7 @@ mod shared_velocity;
 mod shedding;
 mod shutdown;
 mod stage;
+mod terminal_lab;
 mod tls;
 mod transfer_faults;
 mod walk;

@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use crate::api::admin::{
     api_keys, audit, canary, certificates, connections, decisions, ledger, limits, lists, me, merchants, orders,
-    people, replays, revisions, rules, secrets, session, settlements, shadow, webhooks,
+    people, replays, revisions, rules, secrets, session, settlements, shadow, terminal_lab, webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -136,6 +136,7 @@ use crate::api::merchant as v1;
         orders::reverse_payment,
         orders::refund_payment,
         orders::refresh_payment,
+        terminal_lab::play_terminal,
         ledger::list_events,
         ledger::list_exchanges,
         settlements::import_settlement,

@@ -15,6 +15,7 @@ use super::terminal::{self, Request};
 use super::{Failure, environment, inspector, say, serve};
 use crate::access::api_keys::ApiKeys;
 use crate::access::sealing;
+use crate::kiosk;
 use crate::node::{Core, Extras, Node};
 use crate::rulebook::Script;
 use crate::sandbox;
@@ -239,9 +240,9 @@ async fn play(node: &Node) -> Result<(), Failure> {
         parameters: Vec::new(),
     };
     say("A terminal asks whether the account may be paid:");
-    terminal::play("check", &request).await?;
+    terminal::play(kiosk::Command::Check, &request).await?;
     say("\nThe payer puts the money in:");
-    terminal::play("pay", &request).await?;
+    terminal::play(kiosk::Command::Pay, &request).await?;
     let waiting = async {
         while inspector::count() == 0 {
             tokio::time::sleep(WEBHOOK_POLL).await;

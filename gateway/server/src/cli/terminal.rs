@@ -7,11 +7,10 @@ use clap::{Args, Subcommand};
 use url::Url;
 
 use super::{Failure, say};
+use crate::kiosk::{self, Move};
 
 /// The network gives an answer this long.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Moscow is three hours ahead of UTC; the network writes its moments so.
-const MOSCOW_HOURS: i64 = 3;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -56,15 +55,15 @@ pub struct Request {
 
 pub async fn run(command: Command) -> Result<(), Failure> {
     let (command, request) = match command {
-        Command::Info(request) => ("getInfo", request),
-        Command::Check(request) => ("check", request),
-        Command::Pay(request) => ("pay", request),
+        Command::Info(request) => (kiosk::Command::Info, request),
+        Command::Check(request) => (kiosk::Command::Check, request),
+        Command::Pay(request) => (kiosk::Command::Pay, request),
     };
     play(command, &request).await
 }
 
 /// Sends one request and prints both ways.
-pub async fn play(command: &str, request: &Request) -> Result<(), Failure> {
+pub async fn play(command: kiosk::Command, request: &Request) -> Result<(), Failure> {
     let mut url = request.url.clone();
     url.set_path(&format!("/in/{}/{}", request.merchant, request.connection));
     let parameters = parameters(command, request)?;
@@ -100,28 +99,19 @@ pub async fn play(command: &str, request: &Request) -> Result<(), Failure> {
     }
 }
 
-fn parameters(command: &str, request: &Request) -> Result<Vec<(String, String)>, Failure> {
-    let now = Utc::now();
-    let mut parameters = vec![("command".to_owned(), command.to_owned())];
-    if command != "getInfo" {
-        let txn_id = request
-            .txn_id
-            .clone()
-            .unwrap_or_else(|| now.timestamp_millis().to_string());
-        parameters.push(("txn_id".to_owned(), txn_id));
-    }
-    if command == "pay" {
-        let moscow = now + chrono::Duration::hours(MOSCOW_HOURS);
-        parameters.push(("txn_date".to_owned(), moscow.format("%Y%m%d%H%M%S").to_string()));
-    }
-    parameters.push(("account".to_owned(), request.account.clone()));
-    if request.ccy != "none" {
-        parameters.push(("ccy".to_owned(), request.ccy.clone()));
-    }
-    parameters.push(("sum".to_owned(), request.sum.clone()));
+fn parameters(command: kiosk::Command, request: &Request) -> Result<Vec<(String, String)>, Failure> {
+    let mut more = Vec::new();
     for parameter in &request.parameters {
         let (name, value) = parameter.split_once('=').ok_or("--parameter wants name=value")?;
-        parameters.push((name.to_owned(), value.to_owned()));
+        more.push((name.to_owned(), value.to_owned()));
     }
-    Ok(parameters)
+    let asked = Move {
+        command,
+        txn_id: request.txn_id.clone(),
+        account: request.account.clone(),
+        sum: request.sum.clone(),
+        currency: Some(request.ccy.clone()).filter(|currency| currency != "none"),
+        more,
+    };
+    Ok(asked.parameters(Utc::now()))
 }

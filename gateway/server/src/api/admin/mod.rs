@@ -22,9 +22,11 @@ pub mod secrets;
 pub mod session;
 pub mod settlements;
 pub mod shadow;
+pub mod terminal_lab;
 pub mod webhooks;
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::body::{EitherBody, MessageBody};
@@ -113,6 +115,8 @@ pub struct Admin {
     pub proxies: Proxies,
     /// Where people reach the admin UI, without a slash at the end.
     pub url: String,
+    /// Of the plain public listener, once it is open.
+    pub public_address: Arc<OnceLock<SocketAddr>>,
     pub body_bytes_max: usize,
 }
 
@@ -141,6 +145,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(webhooks::configure)
             .configure(ledger::configure)
             .configure(orders::configure)
+            .configure(terminal_lab::configure)
             .configure(settlements::configure)
             .configure(lists::configure)
             .default_service(web::route().to(nowhere)),

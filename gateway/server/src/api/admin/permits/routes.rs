@@ -116,6 +116,11 @@ pub const ROUTES: &[Row] = &[
         "/merchants/{merchant}/api_keys/{key}/limits",
         Merchant("limits:write"),
     ),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/terminal-lab",
+        Merchant("terminal_lab:write"),
+    ),
     ("GET", "/plugins", SignedIn),
     ("GET", "/merchants", Installation("merchants:list")),
     ("POST", "/merchants", Installation("merchants:write")),
