@@ -128,10 +128,11 @@ fn asked(body: &LabBody, clock: i64) -> Result<Move, Problem> {
         ("service", body.service.as_deref()),
     ];
     for (field, text) in given {
-        if text.is_some_and(|text| text.is_empty() || text.len() > TEXT_BYTES_MAX) {
+        // Whatever else is wrong is for the front door to say.
+        if text.is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
             return Err(Problem::invalid(
                 field,
-                format!("{field}: has 1 to {TEXT_BYTES_MAX} bytes"),
+                format!("{field}: has at most {TEXT_BYTES_MAX} bytes"),
             ));
         }
     }
