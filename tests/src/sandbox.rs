@@ -100,6 +100,16 @@ impl Sandbox {
         assert_eq!(self.post("/sandbox/faults", &order).await.0, 204);
     }
 
+    /// Waits until every ordered fault has met its request: the network is at work on it.
+    pub async fn faults_are_met(&self) {
+        crate::soon("the request at the network", async || {
+            let answer = self.client.get(self.url("/sandbox/faults")).send().await.unwrap();
+            let told: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+            (told["waiting"] == 0).then_some(())
+        })
+        .await;
+    }
+
     /// `none`, `duplicate`, `reverse` or `drop`.
     pub async fn notifications(&self, fault: &str) {
         let order = json!({ "notifications": fault });

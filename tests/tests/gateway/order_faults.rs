@@ -244,6 +244,7 @@ async fn a_crash_between_intent_and_outcome_is_settled(
         pending.then_some(newest)
     })
     .await;
+    market.sandbox.faults_are_met().await;
     market.gateway.kill().await;
     asking.abort();
     market.gateway.start_again().await;

@@ -20,6 +20,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(advance)
         .service(connect)
         .service(order_faults)
+        .service(count_faults)
         .service(clear_faults)
         .service(notifications);
 }
@@ -84,6 +85,12 @@ async fn order_faults(host: Data<Host>, body: Json<FaultOrder>) -> HttpResponse 
         Ok(()) => HttpResponse::NoContent().finish(),
         Err(error) => HttpResponse::UnprocessableEntity().json(json!({ "error": error.to_string() })),
     }
+}
+
+/// How many ordered faults no request has met yet.
+#[get("/sandbox/faults")]
+async fn count_faults(host: Data<Host>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "waiting": host.faults.waiting() }))
 }
 
 #[delete("/sandbox/faults")]

@@ -130,6 +130,11 @@ impl Faults {
         waiting.remove(at).map(|found| found.fault)
     }
 
+    /// Faults that no request has met yet.
+    pub fn waiting(&self) -> usize {
+        lock(&self.waiting).len()
+    }
+
     pub fn of_notifications(&self) -> NotificationFault {
         *lock(&self.notifications)
     }
