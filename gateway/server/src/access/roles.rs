@@ -112,7 +112,6 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("settlements:write", MONEY),
     ("limits:read", EVERYBODY),
     ("limits:write", RUNNERS),
-    ("limits:lower", HEADS),
     ("api_keys:read", BUILDERS),
     ("api_keys:write", BUILDERS),
     ("people:read", &[Owner, Operator, Auditor, Admin]),

@@ -155,7 +155,7 @@ impl HttpClient for UpstreamClient<'_> {
         let label = connection.to_string();
         metrics::counter!("tollgate_upstream_requests_total", "outcome" => outcome, "connection" => label.clone())
             .increment(1);
-        let up = u8::from(health.report(connection).up);
+        let up = u8::from(health.is_up(connection));
         metrics::gauge!("tollgate_upstream_up", "connection" => label.clone()).set(up);
         metrics::histogram!("tollgate_upstream_seconds", "connection" => label).record(started.elapsed().as_secs_f64());
         let exchange = exchange(&self.sender, &request, &result, at, started.elapsed());

@@ -106,6 +106,13 @@ impl UpstreamHealth {
         }
     }
 
+    /// Whether requests are sent to it now; takes no place in the turn of who tries.
+    #[must_use]
+    pub fn is_up(&self, connection: ConnectionId) -> bool {
+        let health = self.connections.get(&connection);
+        health.is_none_or(|health| lock(&health).is_up(Instant::now()))
+    }
+
     #[must_use]
     pub fn report(&self, connection: ConnectionId) -> HealthReport {
         let Some(health) = self.connections.get(&connection) else {
@@ -129,6 +136,10 @@ impl Health {
         }
     }
 
+    fn is_up(&self, now: Instant) -> bool {
+        self.not_before.is_none_or(|not_before| now >= not_before)
+    }
+
     fn report(&self, now: Instant) -> HealthReport {
         let requests = self.recent.len();
         let answered = self.recent.iter().filter(|request| request.answered).count();
@@ -137,7 +148,7 @@ impl Health {
             .collect();
         times.sort_unstable();
         HealthReport {
-            up: self.not_before.is_none_or(|not_before| now >= not_before),
+            up: self.is_up(now),
             requests: u32::try_from(requests).unwrap_or(u32::MAX),
             success_percent: (answered * 100)
                 .checked_div(requests)

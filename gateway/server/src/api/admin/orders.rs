@@ -5,11 +5,12 @@ use std::sync::Arc;
 use actix_web::web::{Bytes, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, post};
 use plugin_sdk::PaymentId;
+use serde::de::DeserializeOwned;
 
 use super::{Admin, read_id};
 use crate::api::merchant::{read, request_key, to_the_end};
 use crate::api::problem::Problem;
-use crate::payments::orders::{CaptureRequest, ReturnRequest, view};
+use crate::payments::orders::{CaptureRequest, RequestKey, ReturnRequest, view};
 use crate::tenancy::BoundTenant;
 
 pub fn configure(config: &mut ServiceConfig) {
@@ -29,6 +30,18 @@ impl Admin {
     }
 }
 
+/// What a step is asked on, under which key, and with what.
+async fn step<T: DeserializeOwned>(
+    admin: &Admin,
+    request: &HttpRequest,
+    path: &(String, String),
+    body: &Bytes,
+) -> Result<(Arc<BoundTenant>, PaymentId, RequestKey, T), Problem> {
+    let tenant = admin.tenant(&path.0).await?;
+    let id = read_id(&path.1, "this payment")?;
+    Ok((tenant, id, request_key(request, body)?, read(body)?))
+}
+
 /// Takes held money, all of it or a part. The key makes a doubled click one capture.
 #[utoipa::path(operation_id = "capture_of_merchant", context_path = "/admin/v1", tag = "payments",
     request_body = CaptureRequest,
@@ -41,10 +54,7 @@ pub async fn capture_payment(
     path: Path<(String, String)>,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let tenant = admin.tenant(&path.0).await?;
-    let id: PaymentId = read_id(&path.1, "this payment")?;
-    let key = request_key(&request, &body)?;
-    let asked: CaptureRequest = read(&body)?;
+    let (tenant, id, key, asked) = step::<CaptureRequest>(&admin, &request, &path, &body).await?;
     to_the_end((), async move {
         admin.orders.capture(&tenant, id, &asked, Some(&key)).await
     })
@@ -63,10 +73,7 @@ pub async fn reverse_payment(
     path: Path<(String, String)>,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let tenant = admin.tenant(&path.0).await?;
-    let id: PaymentId = read_id(&path.1, "this payment")?;
-    let key = request_key(&request, &body)?;
-    let asked: ReturnRequest = read(&body)?;
+    let (tenant, id, key, asked) = step::<ReturnRequest>(&admin, &request, &path, &body).await?;
     to_the_end((), async move {
         admin.orders.reverse(&tenant, id, &asked, Some(&key)).await
     })
@@ -85,10 +92,7 @@ pub async fn refund_payment(
     path: Path<(String, String)>,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let tenant = admin.tenant(&path.0).await?;
-    let id: PaymentId = read_id(&path.1, "this payment")?;
-    let key = request_key(&request, &body)?;
-    let asked: ReturnRequest = read(&body)?;
+    let (tenant, id, key, asked) = step::<ReturnRequest>(&admin, &request, &path, &body).await?;
     to_the_end(
         (),
         async move { admin.orders.refund(&tenant, id, &asked, Some(&key)).await },

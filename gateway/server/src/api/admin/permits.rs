@@ -135,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn every_permission_opens_something() {
+        for (permission, _) in PERMISSIONS {
+            let opens =
+                |permit: &Permit| matches!(permit, Merchant(known) | Installation(known) if known == permission);
+            assert!(ROUTES.iter().any(|(_, _, permit)| opens(permit)), "{permission}");
+        }
+    }
+
+    #[test]
     fn rows_of_the_trail_are_routes() {
         for (method, path) in OWN_TRACE.iter().chain(QUESTIONS) {
             assert!(
