@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sea_orm::{FromQueryResult, JsonValue};
 use tokio::task::JoinSet;
 
 use crate::plan::{MERCHANTS, Plan, chance};
@@ -14,6 +15,17 @@ use crate::terminal::Terminals;
 use crate::witness::Witness;
 use crate::{books, settle, trouble};
 
+/// What is kept of a failing run's database, and of its networks.
+const TABLES: [&str; 7] = [
+    "payments",
+    "orders",
+    "operations",
+    "events",
+    "deliveries",
+    "idempotency_keys",
+    "exchanges",
+];
+const NETWORKS: [&str; 3] = ["/sandbox/payin/objects", "/sandbox/qiwi-pay/state", "/sandbox/wallet/state.json"];
 /// A client ends its last request, with all tries, within this.
 const CLIENTS_END_WITHIN: Duration = Duration::from_secs(60);
 
@@ -83,10 +95,24 @@ async fn keep_all(plan: &Plan, stage: &Stage, witness: &Witness, folder: &Path) 
     write("plan.txt", plan.to_string());
     write("story.txt", witness.story());
     write("violations.txt", witness.violations().join("\n"));
+    for table in TABLES {
+        write(&format!("{table}.txt"), rows_of(stage, table).await);
+    }
+    for network in NETWORKS {
+        let told = reqwest::get(stage.sandbox.url(network)).await.unwrap().text().await.unwrap();
+        write(&format!("network{}.json", network.replace('/', "-")), told);
+    }
     for (number, node) in stage.nodes.iter().enumerate() {
         write(&format!("node-{number}.log"), node.lock().await.gateway.log());
     }
     folder.to_owned()
+}
+
+/// A table, a row a line.
+async fn rows_of(stage: &Stage, table: &str) -> String {
+    let rows = stage.database.rows(&format!("SELECT * FROM {table}")).await;
+    let rows = rows.iter().map(|row| JsonValue::from_query_result(row, "").unwrap().to_string());
+    rows.collect::<Vec<_>>().join("\n")
 }
 
 impl Outcome {
