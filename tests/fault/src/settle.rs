@@ -11,11 +11,11 @@ use crate::terminal::Terminals;
 
 /// Real time in which clients are answered.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
-/// The clocks are moved by this each time …
+/// The clocks are moved by this each time, and each time by so much more …
 const STEP_S: i64 = 20;
 const STEP_PAUSE: Duration = Duration::from_millis(1_200);
-/// … so often at most: an hour of the gateway's time.
-const STEPS_MAX: usize = 180;
+/// … so often at most: about an hour of the gateway's time.
+const STEPS_MAX: usize = 26;
 /// Steps without moving before the clocks are moved: most is settled by then.
 const PATIENT_STEPS: usize = 6;
 
@@ -47,9 +47,10 @@ pub async fn everything(stage: &Stage, terminals: &Terminals, shops: &Shops) {
         }
         stage.witness.note(format!("{operations} operations and {deliveries} deliveries are open"));
         if step >= PATIENT_STEPS {
-            moved_s += STEP_S;
+            let further = STEP_S * i64::try_from(step + 1 - PATIENT_STEPS).unwrap();
+            moved_s += further;
             for node in &stage.nodes {
-                node.lock().await.clock.shift(STEP_S);
+                node.lock().await.clock.shift(further);
             }
         }
         tokio::time::sleep(STEP_PAUSE).await;

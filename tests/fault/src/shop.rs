@@ -246,7 +246,8 @@ impl ShopKeeper {
     }
 
     async fn new_payment(&mut self) {
-        let kopecks = self.chance.random_range(1_000..90_000);
+        // Whole roubles: kopecks are how the wallet's simulator is told to behave otherwise.
+        let kopecks = self.chance.random_range(10..900) * 100;
         // 12 is paid, 3 is paid three seconds later, 2 is declined.
         let month = [12, 12, 12, 12, 3, 2][self.chance.random_range(0..6)];
         let (kind, path, body) = match self.chance.random_range(0..10) {
