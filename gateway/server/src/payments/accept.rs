@@ -261,8 +261,10 @@ impl Acceptance {
             return;
         }
         let event_type = events::PAYMENT_CONTRADICTED;
+        // After the event of the payment, whatever this node's clock says.
+        let moment = self.clock.now().max(payment.created_at + chrono::Duration::milliseconds(1));
         let event = NewEvent {
-            id: EventId::generate(),
+            id: EventId::generate_at(moment),
             merchant_id: call.tenant.merchant.id,
             event_type,
             payment_id: Some(payment.id),
@@ -270,7 +272,7 @@ impl Acceptance {
                 "payment": events::payment_object(payment),
                 "request": { "account": call.request.account, "amount": call.request.amount },
             }),
-            created_at: self.clock.now(),
+            created_at: moment,
             deliveries: events::deliveries_for(&call.tenant.endpoints, event_type),
         };
         match self.log.event(event) {
@@ -408,7 +410,7 @@ fn payment_event(tenant: &BoundTenant, payment: &NewPayment) -> NewEvent {
         _ => events::PAYMENT_DECLINED,
     };
     NewEvent {
-        id: EventId::generate(),
+        id: EventId::generate_at(payment.created_at),
         merchant_id: payment.merchant_id,
         event_type,
         payment_id: Some(payment.id),
