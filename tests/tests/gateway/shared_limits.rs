@@ -184,8 +184,21 @@ async fn without_redis(hurt: impl FnOnce(&mut RedisServer), heal: impl FnOnce(&m
     // What must not be tried often is not tried uncounted.
     let body = json!({"name": "shop", "scopes": ["*"]});
     let path = "/admin/v1/merchants/acme/api_keys";
-    let refused = pair.stage.admin().send(Method::POST, path, Some(&body)).await;
-    assert_eq!(refused.status, 503, "{refused:?}");
+    let certificates = format!("{}/client-certificates", TERMINAL.trim_end_matches("/limits"));
+    let identity = TERMINAL.replace("/limits", "/identity");
+    for (method, path, body) in [
+        (Method::POST, path, body.clone()),
+        (Method::POST, &certificates, json!({"name": "network"})),
+        (Method::PUT, &identity, json!({"pkcs12": "", "password": "x"})),
+        (
+            Method::POST,
+            "/admin/v1/session",
+            json!({"email": "a@example.com", "password": "x"}),
+        ),
+    ] {
+        let refused = pair.stage.admin().send(method, path, Some(&body)).await;
+        assert_eq!(refused.status, 503, "{path}: {refused:?}");
+    }
     heal(&mut redis);
     for node in pair.nodes() {
         within(BACK_WITHIN, "Redis is in use again", async || {
