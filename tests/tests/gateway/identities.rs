@@ -162,6 +162,28 @@ async fn a_networks_wrong_certificate_is_named(#[case] name: &str, #[case] days:
     assert!(told["distrust"].as_str().unwrap().contains(words), "{told}");
 }
 
+/// Made by keytool, as a bank's Java shop would send it.
+#[rstest]
+#[case(include_bytes!("../../fixtures/pkcs12/java-17.p12").as_slice())]
+#[case(include_bytes!("../../fixtures/pkcs12/java-8.p12").as_slice())]
+#[tokio::test]
+async fn a_file_of_java_is_imported(#[case] file: &[u8]) {
+    let stage = Stage::new(Sqlite).await;
+    let file = json!({"pkcs12": BASE64.encode(file), "password": "of-fixtures"});
+    let view = stage.admin().put(&format!("{CONNECTION}/identity"), &file).await;
+    assert_eq!(view["identity"]["subject"], json!("CN=client of acme"));
+    assert_eq!(view["identity"]["chain"][0]["subject"], json!("CN=an authority"));
+    let wrong = json!({"pkcs12": file["pkcs12"], "password": "other"});
+    let refused = stage
+        .admin()
+        .send(Method::PUT, &format!("{CONNECTION}/identity"), Some(&wrong))
+        .await;
+    assert!(
+        refused.body["detail"].as_str().unwrap().contains("password is wrong"),
+        "{refused:?}"
+    );
+}
+
 /// A file whose password is tried costs processor time: so many a minute, each person for itself.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]

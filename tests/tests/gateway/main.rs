@@ -13,6 +13,7 @@ mod conformance;
 mod container;
 mod decisions;
 mod demo;
+mod deploy;
 mod front_door;
 mod hostile;
 mod hosts;

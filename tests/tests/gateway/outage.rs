@@ -156,15 +156,25 @@ async fn postgresql_dies_under_load() {
             tokio::spawn(async move { ledger.send(&kiosk, numbers).await })
         };
         soon("load", async || (ledger.acknowledged() >= moment).then_some(())).await;
+        let before = ledger.acknowledged();
         server.crash();
         server.start_again();
-        load.await.unwrap();
+        let back = Instant::now();
         soon("the gateway is back", async || {
             (stage.kiosk().check("1", KNOWN, "1.00").await.result() == 0).then_some(())
         })
         .await;
+        println!(
+            "PostgreSQL dies under load, after {before} payments: requests are served {:?} after it accepts connections",
+            back.elapsed()
+        );
+        load.await.unwrap();
         ledger.send(&stage.kiosk(), numbers.clone()).await;
         ledger.assert_books_agree(&stage, 0..numbers.end).await;
+        println!(
+            "PostgreSQL dies under load: {} acknowledged payments, 0 lost, 0 doubled",
+            numbers.end
+        );
     }
 }
 
