@@ -28,6 +28,12 @@ macro_rules! typed_id {
             pub fn generate() -> Self {
                 Self(Ulid::generate())
             }
+
+            /// The smallest id of a moment, in milliseconds since 1970: whatever is below it was made before.
+            #[must_use]
+            pub const fn first_at(milliseconds: u64) -> Self {
+                Self(Ulid::from_parts(milliseconds, 0))
+            }
         }
 
         impl fmt::Display for $name {
@@ -94,6 +100,7 @@ typed_id!(InvitationId, "inv", "invitation");
 typed_id!(SessionId, "ses", "session");
 typed_id!(ClientCertificateId, "ccr", "client certificate");
 typed_id!(ServerCertificateId, "scr", "server certificate");
+typed_id!(ExportId, "exp", "export");
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +111,14 @@ mod tests {
         let id = PaymentId::generate();
         assert_eq!(id.to_string().parse::<PaymentId>(), Ok(id));
         assert!(id.to_string().starts_with("pay_"));
+    }
+
+    #[test]
+    fn ids_sort_by_their_moment() {
+        let now = PaymentId::generate();
+        let (before, after) = (PaymentId::first_at(1_000), PaymentId::first_at(u64::MAX >> 16));
+        assert!(before < now && now < after);
+        assert!(before.to_string() < now.to_string() && now.to_string() < after.to_string());
     }
 
     #[test]
