@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, MerchantId, PaymentKey};
 use sea_orm::{DatabaseConnection, TransactionTrait};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::arrays::Inserts;
 use crate::bulk::{self, OnConflict};
@@ -20,9 +21,9 @@ const GROUP_SIZE_MAX: usize = 512;
 /// Entries that may wait. Beyond it the gateway stops answering `check` with anything but "try later", so that no
 /// answer leaves without its record.
 const QUEUE_SIZE_MAX: usize = 16_384;
-/// What the answers of all that wait for room may leave behind together, and how long they wait.
-const ROOM: usize = 256;
-const ROOM_PATIENCE: Duration = Duration::from_secs(1);
+/// Room that is kept for those whose answers are on their way, and how long others wait for more.
+const ROOM: usize = 2_048;
+const ROOM_PATIENCE: Duration = Duration::from_secs(3);
 const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the first entry of a group waits for company. Nobody waits for these rows, and a statement for many costs
 /// the database hardly more than one for a few.
@@ -55,6 +56,8 @@ pub struct LogWriter {
     queue: mpsc::Sender<Entry>,
     /// Somebody waits for what is in the queue.
     hurry: Arc<Notify>,
+    /// A group was taken out of the queue.
+    drained: Arc<Notify>,
 }
 
 enum Entry {
@@ -72,12 +75,17 @@ impl LogWriter {
     pub fn start(store: &Store) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE_SIZE_MAX);
         let (store, entries) = (store.clone(), Arc::new(Mutex::new(entries)));
-        let hurry = Arc::new(Notify::new());
-        let hurried = Arc::clone(&hurry);
+        let (hurry, drained) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (hurried, told) = (Arc::clone(&hurry), Arc::clone(&drained));
         keep_running("log writer", move || {
-            run(store.clone(), Arc::clone(&entries), Arc::clone(&hurried))
+            run(
+                store.clone(),
+                Arc::clone(&entries),
+                Arc::clone(&hurried),
+                Arc::clone(&told),
+            )
         });
-        Self { queue, hurry }
+        Self { queue, hurry, drained }
     }
 
     pub fn exchange(&self, exchange: NewExchange) -> Result<(), StoreError> {
@@ -108,16 +116,18 @@ impl LogWriter {
         self.add(Entry::Decision(Box::new(decision)))
     }
 
-    /// Waits until there is room for what one answer leaves behind, so that many who ask at once are slowed down rather
-    /// than sent away. [`StoreError::Busy`] when there is none for a long time.
+    /// Waits until there is room for what all that are answered now may leave behind, so that many who ask at once are
+    /// slowed down rather than sent away. [`StoreError::Busy`] when there is none for a long time.
     pub async fn room(&self) -> Result<(), StoreError> {
-        if self.queue.capacity() >= ROOM {
-            return Ok(());
+        let until = Instant::now() + ROOM_PATIENCE;
+        while self.queue.capacity() < ROOM {
+            let drained = self.drained.notified();
+            // A group that was taken between the two looks has told nobody.
+            if self.queue.capacity() < ROOM && tokio::time::timeout_at(until, drained).await.is_err() {
+                return Err(StoreError::Busy);
+            }
         }
-        match tokio::time::timeout(ROOM_PATIENCE, self.queue.reserve_many(ROOM)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(StoreError::Busy),
-        }
+        Ok(())
     }
 
     /// Whether there is room for entries that nobody needs: of calls that were refused at the door, for one. The other
@@ -141,10 +151,11 @@ impl LogWriter {
     }
 }
 
-async fn run(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>, hurry: Arc<Notify>) {
+async fn run(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>, hurry: Arc<Notify>, drained: Arc<Notify>) {
     let mut link = Link::of(&store.writes);
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while gather(&mut *entries.lock().await, &hurry, &mut group).await > 0 {
+        drained.notify_waiters();
         let (rows, flushes) = Rows::of(group.drain(..));
         write_all(&mut link, rows).await;
         for flush in flushes {
