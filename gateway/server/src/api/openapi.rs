@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use crate::api::admin::{
     api_keys, audit, canary, certificates, connections, decisions, hosts, ledger, limits, lists, me, merchants, orders,
-    people, replays, revisions, rules, secrets, session, settlements, shadow, terminal_lab, webhooks,
+    people, replays, revisions, rules, secrets, session, settlements, shadow, single_sign_on, terminal_lab, webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -26,6 +26,9 @@ use crate::api::merchant as v1;
         session::sign_in,
         session::refresh_session,
         session::sign_out,
+        single_sign_on::begin_single_sign_on,
+        single_sign_on::finish_single_sign_on,
+        single_sign_on::complete_single_sign_on,
         session::get_invitation,
         session::accept_invitation,
         me::get_me,
