@@ -354,7 +354,7 @@ impl Node {
         });
         let network = Data::new(network::Network {
             acceptance: Acceptance::new(Parts {
-                lookup: PaymentLookup::start(&core.store),
+                lookup: PaymentLookup::new(&core.store),
                 store: core.store,
                 writer,
                 log: log.clone(),
