@@ -9,8 +9,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use crate::witness::Witness;
 use crate::wire::{self, Heard};
+use crate::witness::Witness;
 
 const TRIES: usize = 3;
 
@@ -164,10 +164,14 @@ impl Shops {
         let end = Instant::now() + within;
         let open: Vec<usize> = {
             let asks = self.asks.lock().unwrap();
-            let open = asks.iter().enumerate().filter(|(_, ask)| ask.told.is_none() && ask.refused.is_none());
+            let open = asks
+                .iter()
+                .enumerate()
+                .filter(|(_, ask)| ask.told.is_none() && ask.refused.is_none());
             open.map(|(at, _)| at).collect()
         };
-        self.witness.note(format!("{} requests were never answered", open.len()));
+        self.witness
+            .note(format!("{} requests were never answered", open.len()));
         let work = open.into_iter().map(|at| async move {
             while !self.send(at, ways[at % ways.len()]).await {
                 if Instant::now() > end {
@@ -210,7 +214,14 @@ impl ShopKeeper {
     }
 
     /// Asks under a new key, at one node or at two at once, and again while nothing is said.
-    async fn ask(&mut self, kind: Kind, path: String, mut body: Value, kopecks: u64, payment: Option<String>) -> Option<Value> {
+    async fn ask(
+        &mut self,
+        kind: Kind,
+        path: String,
+        mut body: Value,
+        kopecks: u64,
+        payment: Option<String>,
+    ) -> Option<Value> {
         self.made += 1;
         let key = format!("{}-{}-{}", self.merchant, self.number, self.made);
         if kind.makes_a_payment() {
@@ -315,7 +326,9 @@ impl ShopKeeper {
             return;
         };
         let refused = come_again(&heard) || heard.status == 409 && heard.body.contains("idempotency_key_reused");
-        (self.shops.witness).expect(refused, || format!("{}: another body was not refused: {heard:?}", ask.key));
+        (self.shops.witness).expect(refused, || {
+            format!("{}: another body was not refused: {heard:?}", ask.key)
+        });
     }
 }
 

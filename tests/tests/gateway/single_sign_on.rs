@@ -238,6 +238,14 @@ async fn what_belongs_to_another_browser_or_was_used_opens_nothing() {
     let crossed = query(&house.provider.log_in(theirs["url"].as_str().unwrap(), login()));
     let mixed = json!({"state": back["state"], "code": crossed["code"]});
     assert_eq!(code(&ours.post(&finish, mixed).await), (401, "single_sign_on_refused"));
+    // The right code under another state; it is not even tried.
+    let begun = ours.post(BEGIN, json!({})).await.success();
+    let back = query(&house.provider.log_in(begun["url"].as_str().unwrap(), login()));
+    let strange = json!({"state": "another", "code": back["code"]});
+    assert_eq!(
+        code(&ours.post(&finish, strange).await),
+        (401, "single_sign_on_refused")
+    );
     let cookies = ours.cookies.clone();
     let _ = ours.post(&finish, back.clone()).await.success();
     // The same once more, even with the cookie that was taken away.
