@@ -37,6 +37,8 @@ use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::neighbours::{Redis, RedisError};
 use crate::node::public::Desk;
+use crate::office::exports::ExportLimits;
+use crate::office::{ExportDesk, GoLive, Overviews};
 use crate::payments::orders::{Orders, Parts as OrderParts};
 use crate::payments::velocity::{SharedVelocities, Velocities};
 use crate::payments::{Acceptance, AccountCheck, Canaries, Hosts, Lookups, Parts, ShadowJob, Shadows};
@@ -321,6 +323,15 @@ impl Node {
             metrics,
             stopping: Arc::clone(&stopping),
         });
+        let exports = export_desk(settings, &core);
+        workers.push(tokio::spawn(exports.clone().serve(stopped.clone())));
+        let golive = GoLive {
+            store: core.store.clone(),
+            plugins: core.plugins.clone(),
+            sealer: Arc::clone(&core.sealer),
+            traffic: core.traffic.clone(),
+            clock: Arc::clone(&core.clock),
+        };
         let people = open_people(settings, &core, bootstrap.clone()).await?;
         let single_sign_on = single_sign_on(settings, &core)?;
         let public_address = Arc::new(OnceLock::new());
@@ -346,6 +357,9 @@ impl Node {
             new_deliveries: Arc::clone(&new_deliveries),
             people,
             single_sign_on,
+            overviews: Overviews::new(core.store.clone(), Arc::clone(&core.clock)),
+            golive,
+            exports,
             bootstrap,
             proxies: settings.public.proxies(),
             public_address: Arc::clone(&public_address),
@@ -433,6 +447,18 @@ impl Node {
             watch.abort();
         }
         self.log.flush().await;
+    }
+}
+
+fn export_desk(settings: &Settings, core: &Core) -> ExportDesk {
+    ExportDesk {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        limits: ExportLimits {
+            rows_max: settings.exports.rows_max,
+            kept: chrono::TimeDelta::hours(i64::from(settings.exports.keep_hours)),
+        },
+        new_jobs: Arc::new(Notify::new()),
     }
 }
 
