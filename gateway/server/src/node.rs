@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use plugin_sdk::{Clock, SystemClock};
 use rules::{AllowanceLimits, CallLimits, Engine, Limits};
 use secrecy::SecretString;
@@ -22,6 +23,7 @@ use crate::access::bootstrap::{BootstrapError, BootstrapToken};
 use crate::access::master_keys::{MasterKeyError, MasterKeys};
 use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
+use crate::access::single_sign_on::SingleSignOn;
 use crate::api::deadline::ReadDeadline;
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, admin_ui, network, openapi, problem::Problem, status};
@@ -331,6 +333,7 @@ impl Node {
             clock: Arc::clone(&core.clock),
         };
         let people = open_people(settings, &core, bootstrap.clone()).await?;
+        let single_sign_on = single_sign_on(settings, &core)?;
         let public_address = Arc::new(OnceLock::new());
         let admin = Data::new(admin::Admin {
             store: core.store.clone(),
@@ -353,6 +356,7 @@ impl Node {
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
             people,
+            single_sign_on,
             overviews: Overviews::new(core.store.clone(), Arc::clone(&core.clock)),
             golive,
             exports,
@@ -472,6 +476,17 @@ async fn open_people(
         limits: settings.access.limits(),
     });
     Ok(people.await?)
+}
+
+/// Where the provider is, is the operator's to say: it may be in a private network.
+fn single_sign_on(settings: &Settings, core: &Core) -> Result<Option<Arc<SingleSignOn>>, NodeError> {
+    let redirect_uri = format!("{}/sign-in", admin_url(settings));
+    let Some(options) = settings.single_sign_on.options(redirect_uri)? else {
+        return Ok(None);
+    };
+    let outbound = Outbound::new(vec![IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())])?;
+    let sign_on = SingleSignOn::new(options, outbound, Arc::clone(&core.sealer), Arc::clone(&core.clock));
+    Ok(Some(Arc::new(sign_on)))
 }
 
 fn read_deadline(settings: &Settings) -> ReadDeadline {

@@ -1,5 +1,7 @@
 //! Typed settings: the embedded defaults, then `tollgate.toml`, then `TOLLGATE_…`.
 
+mod single_sign_on;
+
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
@@ -26,6 +28,8 @@ use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
 use crate::tenancy::{RateWindow, Traffic, TrafficDefaults, TrafficLimits, read_windows};
+
+pub use single_sign_on::SignOnSettings;
 
 /// Every key, documented, with its default.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -73,6 +77,7 @@ pub struct Settings {
     pub public: PublicSettings,
     pub admin: AdminSettings,
     pub access: AccessSettings,
+    pub single_sign_on: SignOnSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
     pub payments: PaymentSettings,
@@ -411,6 +416,7 @@ impl Settings {
                 format!("has 1 to {REDIS_PREFIX_LENGTH_MAX} letters, digits, hyphens, underscores and colons");
             return Err(SettingsError::value("redis.prefix", message));
         }
+        self.single_sign_on.options(String::new())?;
         self.traffic_defaults()?;
         self.guard_options()?;
         if let Some(options) = self.redis.options()? {

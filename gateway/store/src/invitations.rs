@@ -96,6 +96,20 @@ impl Store {
             .collect()
     }
 
+    /// Open invitations of one e-mail address, oldest first.
+    pub async fn invitations_of(&self, email: &str, now: DateTime<Utc>) -> Result<Vec<Invitation>, StoreError> {
+        let rows = invitations::Entity::find()
+            .filter(invitations::Column::Email.eq(email))
+            .filter(invitations::Column::AcceptedAt.is_null())
+            .filter(invitations::Column::RevokedAt.is_null())
+            .filter(invitations::Column::ExpiresAt.gt(now))
+            .order_by_asc(invitations::Column::Id)
+            .limit(INVITATIONS_MAX)
+            .all(&self.reads)
+            .await?;
+        rows.into_iter().map(Invitation::read).collect()
+    }
+
     /// Takes an open invitation back.
     pub async fn revoke_invitation(
         &self,

@@ -30,6 +30,8 @@ pub struct Session {
     pub ended_at: Option<DateTime<Utc>>,
     pub ended_why: Option<String>,
     pub created_at: DateTime<Utc>,
+    /// An OpenID provider asked for a second factor, and the settings believe that.
+    pub second_factor_vouched: bool,
 }
 
 /// Wrong attempts at one place.
@@ -53,6 +55,7 @@ impl Store {
             ended_at: session.ended_at,
             ended_why: session.ended_why.clone(),
             created_at: session.created_at,
+            second_factor_vouched: session.second_factor_vouched,
         };
         sessions::Entity::insert(row.into_active_model())
             .exec_without_returning(&self.writes)
@@ -231,6 +234,7 @@ impl Session {
             ended_at: row.ended_at,
             ended_why: row.ended_why,
             created_at: row.created_at,
+            second_factor_vouched: row.second_factor_vouched,
         })
     }
 }

@@ -14,6 +14,13 @@ use crate::stage::{CHANGE_IS_SEEN, Stage, open};
 pub const NAME: &str = "pay.example.test";
 pub const CHECK: &str = "command=check&txn_id=1&account=4957835959&sum=10.00&ccy=RUB";
 
+/// On a busy machine a connection says nothing for long, and is not to be closed for that.
+const SETTINGS: [(&str, &str); 3] = [
+    ("TOLLGATE_PUBLIC__TLS_LISTEN", "127.0.0.1:0"),
+    ("TOLLGATE_PUBLIC__HEAD_TIMEOUT_MS", "120000"),
+    ("TOLLGATE_PUBLIC__HANDSHAKE_TIMEOUT_MS", "120000"),
+];
+
 /// A gateway with a TLS listener, and two merchants whose terminals want a client certificate.
 pub struct Doors {
     pub stage: Stage,
@@ -26,8 +33,7 @@ impl Doors {
     }
 
     pub async fn on(database: TestDatabase) -> Self {
-        let settings = [("TOLLGATE_PUBLIC__TLS_LISTEN", "127.0.0.1:0")];
-        let stage = Stage::on(database, json!({"auth": "mtls"}), &settings).await;
+        let stage = Stage::on(database, json!({"auth": "mtls"}), &SETTINGS).await;
         let admin = stage.admin();
         admin
             .post("/admin/v1/merchants", &json!({"slug": "other", "name": "Other"}))
@@ -163,8 +169,7 @@ async fn a_certificate_opens_its_own_connection_and_no_other(#[values(Sqlite, Po
 #[tokio::test(flavor = "multi_thread")]
 async fn revoked_means_closed_on_every_node_within_a_second(#[values(Sqlite, Postgres)] backend: Backend) {
     let doors = Doors::new(backend).await;
-    let settings = [("TOLLGATE_PUBLIC__TLS_LISTEN", "127.0.0.1:0")];
-    let second = Gateway::start_with(&doors.stage.database, &settings).await;
+    let second = Gateway::start_with(&doors.stage.database, &SETTINGS).await;
     let (id, paper) = doors.issue("acme").await;
     let (_, successor) = doors.issue("acme").await;
     doors.answered(&doors.caller(&paper), "/in/acme/terminal", 200).await;

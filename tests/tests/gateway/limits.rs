@@ -16,7 +16,7 @@ const TERMINAL: &str = "/admin/v1/merchants/acme/connections/terminal/limits";
 const TRY_LATER: u32 = 1;
 
 /// So many within an hour, and then nothing that a test would live to see.
-fn few(requests: u32) -> Value {
+pub fn few(requests: u32) -> Value {
     json!([{"name": "hour", "requests": requests, "seconds": 3600}])
 }
 
@@ -144,22 +144,22 @@ async fn a_changed_limit_reaches_every_node() {
 }
 
 /// A new API key, and its id.
-async fn api_key(stage: &Stage) -> (String, String) {
+pub async fn api_key(stage: &Stage) -> (String, String) {
     let body = json!({"name": "shop", "scopes": ["*"]});
     let made = stage.admin().post("/admin/v1/merchants/acme/api_keys", &body).await;
     let text = |field: &str| made[field].as_str().unwrap().to_owned();
     (text("key"), text("id"))
 }
 
-struct Told {
-    status: u16,
+pub struct Told {
+    pub status: u16,
     retry_after: Option<u64>,
     policy: Option<String>,
     now: Option<String>,
     code: Value,
 }
 
-async fn list(stage: &Stage, key: &str) -> Told {
+pub async fn list(stage: &Stage, key: &str) -> Told {
     let url = format!("http://{}/v1/payments", stage.gateway.public);
     let answer = reqwest::Client::new().get(url).bearer_auth(key).send().await.unwrap();
     let header = |name| {

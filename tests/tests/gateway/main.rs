@@ -50,6 +50,7 @@ mod shared_limits;
 mod shared_velocity;
 mod shedding;
 mod shutdown;
+mod single_sign_on;
 mod stage;
 mod terminal_lab;
 mod tls;

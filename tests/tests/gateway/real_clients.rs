@@ -18,6 +18,8 @@ use crate::certificates::{CHECK, Doors, NAME};
 /// A merchant's own name, and one under which nobody gets in without a certificate.
 const OWN: &str = "acme.example.test";
 const STRICT: &str = "strict.example.test";
+/// More than 100 KB of certificates.
+const CHAIN_LENGTH: usize = 250;
 /// A client that hangs has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -314,4 +316,31 @@ async fn revoked_while_connected(#[case] version: &str) {
     let again = files.openssl(NAME, version, Some(&paper)).await;
     assert!(has(&again, "certificate revoked"), "{}", again.text);
     assert_eq!(again.code, 1);
+}
+
+/// Nobody shakes hands twice on one connection (TLS 1.2), and nobody sends us a chain without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn renegotiation_and_endless_chains_are_refused() {
+    let doors = doors().await;
+    let files = Files::of(&doors);
+    let (_, paper) = doors.issue("acme").await;
+    doors.answered(&doors.caller(&paper), "/in/acme/terminal", 200).await;
+    let mut command = Command::new("openssl");
+    command
+        .args(["s_client", "-tls1_2", "-servername", NAME, "-connect"])
+        .arg(format!("127.0.0.1:{}", files.port))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"R\n").await.unwrap();
+    let said = ended(child).await;
+    assert!(has(&said, "no renegotiation"), "{}", said.text);
+    assert_eq!(said.code, 1);
+
+    let mut endless = paper.clone();
+    endless.certificate = paper.certificate.repeat(CHAIN_LENGTH);
+    let refused = doors.refused(&doors.caller(&endless)).await;
+    assert!(!refused.is_empty());
+    doors.answered(&doors.caller(&paper), "/in/acme/terminal", 200).await;
 }

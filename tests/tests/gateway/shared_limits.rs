@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::ledger::Ledger;
+use crate::limits::{api_key, few, list};
 use crate::shared_velocity::redis_settings;
 use crate::stage::Stage;
 
@@ -20,7 +21,7 @@ const LEASE: Duration = Duration::from_millis(100);
 /// Back in use within this after Redis is back, as docs/operations.md promises …
 const BACK_WITHIN: TimeDelta = TimeDelta::seconds(2);
 /// … and what a busy machine may take for itself beside it.
-const MACHINE: TimeDelta = TimeDelta::seconds(3);
+const MACHINE: TimeDelta = TimeDelta::seconds(6);
 
 async fn metric(gateway: &Gateway, name: &str) -> Option<f64> {
     let metrics = reqwest::get(format!("http://{}/metrics", gateway.admin_address)).await;
@@ -126,6 +127,34 @@ async fn two_nodes_together_let_in_what_one_limit_says() {
     assert!(let_in >= RATE, "{let_in}: the burst at least");
 }
 
+/// As on one node alone: a key that floods takes nothing of its merchant's budget, in Redis either.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_denied_level_does_not_charge_the_others() {
+    let redis = RedisServer::start();
+    let pair = Pair::on(&redis).await;
+    let ((greedy, id), (modest, _)) = (api_key(&pair.stage).await, api_key(&pair.stage).await);
+    pair.limit(LIMITS, json!({"rates": few(60)})).await;
+    pair.limit(
+        &format!("/admin/v1/merchants/acme/api_keys/{id}/limits"),
+        json!({"rates": few(10)}),
+    )
+    .await;
+    let mut let_in = 0;
+    for _ in 0..200 {
+        let_in += usize::from(list(&pair.stage, &greedy).await.status == 200);
+    }
+    assert!(let_in <= 10, "{let_in}");
+    let mut served = 0;
+    while list(&pair.stage, &modest).await.status == 200 {
+        served += 1;
+    }
+    // What of a lease was not used in its time is lost: a quarter of the smallest burst, each time nobody asked for a while.
+    assert!(
+        (25..=50).contains(&served),
+        "{served} of the 50 that the greedy key left"
+    );
+}
+
 /// Without a lease each request would cost a call.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hot_merchant_costs_redis_little() {
@@ -160,14 +189,14 @@ async fn a_hot_merchant_costs_redis_little() {
 }
 
 /// When the node found Redis well again, by its own log.
-fn first_answer(node: &Gateway, healed: DateTime<Utc>) -> DateTime<Utc> {
+fn first_answer(node: &Gateway, since: DateTime<Utc>) -> DateTime<Utc> {
     let log = node.log();
     let lines = log.lines().filter(|line| line.contains("\"Redis answers\""));
     let moments = lines.map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         line["timestamp"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap()
     });
-    moments.filter(|at| *at >= healed).min().expect("a line of the log")
+    moments.filter(|at| *at >= since).min().expect("a line of the log")
 }
 
 /// Redis hangs or dies under load: nobody waits for it, each node admits its share, and it is back by itself.
@@ -214,6 +243,7 @@ async fn without_redis(what: &str, hurt: impl FnOnce(&mut RedisServer), heal: im
         let refused = pair.stage.admin().send(method, path, Some(&body)).await;
         assert_eq!(refused.status, 503, "{path}: {refused:?}");
     }
+    let healing = Utc::now();
     heal(&mut redis);
     let healed = Utc::now();
     for node in pair.nodes() {
@@ -221,7 +251,8 @@ async fn without_redis(what: &str, hurt: impl FnOnce(&mut RedisServer), heal: im
             (metric(node, "tollgate_limits_together").await == Some(1.0)).then_some(())
         })
         .await;
-        let took = first_answer(node, healed) - healed;
+        // It may be found well before we know that it is.
+        let took = (first_answer(node, healing) - healed).max(TimeDelta::zero());
         println!("{what}: in use again {} ms after it was back", took.num_milliseconds());
         assert!(took <= BACK_WITHIN + MACHINE, "{took}");
     }

@@ -12,3 +12,4 @@ pub mod roles;
 pub mod sealing;
 mod second_factor;
 mod session_tokens;
+pub mod single_sign_on;

@@ -3,6 +3,7 @@
 mod invitations;
 mod second_factor;
 mod sessions;
+mod vouched;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use super::session_tokens::{SessionTokens, TokenError};
 pub use invitations::Invited;
 pub use second_factor::WaitingFactor;
 pub use sessions::{Opened, SessionLimits};
+pub use vouched::Entry;
 
 /// Passwords that are hashed at once on this node.
 const HASHES_AT_ONCE: usize = 2;
@@ -44,6 +46,9 @@ pub enum PeopleError {
     Wrong,
     #[error("the second factor's code is wanted")]
     CodeWanted,
+    /// Somebody signs in by the provider who is nobody here.
+    #[error("this e-mail address was not invited here; ask for an invitation")]
+    NotInvited,
     #[error("too many wrong attempts; the next one is looked at in {wait_s} s")]
     TooMany { wait_s: i64 },
     #[error("the session is over; sign in again")]
@@ -203,7 +208,7 @@ impl People {
             StoreError::Exists("an owner") => PeopleError::SetUpAlready,
             other => other.into(),
         })?;
-        self.open_session(person, browser).await
+        self.open_session(person, browser, false).await
     }
 
     /// Opens a session for the right e-mail, password and, where there is one, second factor.
@@ -220,7 +225,7 @@ impl People {
         match proven {
             Ok(person) => {
                 attempt.succeeded(&self.store).await?;
-                self.open_session(person, browser).await
+                self.open_session(person, browser, false).await
             }
             Err(PeopleError::Wrong) => {
                 attempt.failed(&self.store, self.clock.now()).await?;

@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use crate::api::admin::{
     api_keys, audit, canary, certificates, connections, decisions, exports, golive, hosts, ledger, limits, lists, me,
     merchants, orders, overview, people, replays, revisions, rules, search, secrets, session, settlements, shadow,
-    terminal_lab, webhooks,
+    single_sign_on, terminal_lab, webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -27,6 +27,9 @@ use crate::api::merchant as v1;
         session::sign_in,
         session::refresh_session,
         session::sign_out,
+        single_sign_on::begin_single_sign_on,
+        single_sign_on::finish_single_sign_on,
+        single_sign_on::complete_single_sign_on,
         session::get_invitation,
         session::accept_invitation,
         me::get_me,

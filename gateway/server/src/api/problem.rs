@@ -131,6 +131,16 @@ impl Problem {
     }
 
     #[must_use]
+    pub fn second_factor_required() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "second_factor_required",
+            "The second factor is wanted",
+            "send the code that the authenticator shows, or a recovery code, as 'code'",
+        )
+    }
+
+    #[must_use]
     pub fn second_factor_missing() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,

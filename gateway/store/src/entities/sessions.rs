@@ -15,6 +15,7 @@ pub struct Model {
     pub ended_at: Option<DateTimeUtc>,
     pub ended_why: Option<String>,
     pub created_at: DateTimeUtc,
+    pub second_factor_vouched: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

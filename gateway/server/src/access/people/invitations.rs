@@ -116,7 +116,13 @@ impl People {
     ) -> Result<Opened, PeopleError> {
         let invitation = self.open_invitation(token, browser).await?;
         let known = self.store.person_by_email(&invitation.email).await?;
-        let new = match known.filter(|person| person.password_hash.is_some()) {
+        let new = match known {
+            // A link is also in the hands of whoever invited: it must not open what only the provider opens.
+            Some(person) if person.password_hash.is_none() => {
+                let message =
+                    "this person signs in by the OpenID provider; sign in there, and the invitation is taken up";
+                return Err(PeopleError::field("password", message));
+            }
             Some(person) => self.proven(&person, password, browser).await?,
             None => self.new_person(&invitation.email, name, password, None).await?,
         };
@@ -126,7 +132,7 @@ impl People {
             // The invitation proves the mailbox and the password, not the second factor.
             return Err(PeopleError::CodeWanted);
         }
-        self.open_session(person, browser).await
+        self.open_session(person, browser, false).await
     }
 
     async fn proven(

@@ -36,7 +36,13 @@ pub struct Opened {
 }
 
 impl People {
-    pub(super) async fn open_session(&self, person: Person, browser: &Browser<'_>) -> Result<Opened, PeopleError> {
+    /// `second_factor_vouched`: the OpenID provider asked for one.
+    pub(super) async fn open_session(
+        &self,
+        person: Person,
+        browser: &Browser<'_>,
+        second_factor_vouched: bool,
+    ) -> Result<Opened, PeopleError> {
         let now = self.clock.now();
         let (id, secret) = (SessionId::generate(), random_token()?);
         let session = Session {
@@ -51,6 +57,7 @@ impl People {
             ended_at: None,
             ended_why: None,
             created_at: now,
+            second_factor_vouched,
         };
         self.store.create_session(&session).await?;
         self.opened(person, session, &secret).await
@@ -65,11 +72,11 @@ impl People {
             refresh_token: format!("{}.{}", session.id, secret.expose_secret()).into(),
             session_expires_at: session.expires_at,
             device,
-            who: Arc::new(self.signed_in(person, session.id).await?),
+            who: Arc::new(self.signed_in(person, &session).await?),
         })
     }
 
-    async fn signed_in(&self, person: Person, session: SessionId) -> Result<SignedIn, StoreError> {
+    async fn signed_in(&self, person: Person, session: &Session) -> Result<SignedIn, StoreError> {
         let wanted = match self.factor_policy {
             FactorPolicy::Nobody => false,
             FactorPolicy::Operators => person.operator_role.is_some(),
@@ -77,9 +84,9 @@ impl People {
         };
         Ok(SignedIn {
             memberships: self.store.memberships_of(person.id).await?,
-            factor_missing: wanted && person.factor_sealed.is_none(),
+            factor_missing: wanted && person.factor_sealed.is_none() && !session.second_factor_vouched,
             person,
-            session,
+            session: session.id,
         })
     }
 
@@ -149,7 +156,7 @@ impl People {
             Ok(_) | Err(StoreError::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let who = Arc::new(self.signed_in(found, session).await?);
+        let who = Arc::new(self.signed_in(found, &open).await?);
         self.known.insert(session, Arc::clone(&who));
         Ok(Some(who))
     }

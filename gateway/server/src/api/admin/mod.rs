@@ -27,6 +27,7 @@ pub mod secrets;
 pub mod session;
 pub mod settlements;
 pub mod shadow;
+pub mod single_sign_on;
 pub mod terminal_lab;
 pub mod webhooks;
 
@@ -50,6 +51,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
 use crate::access::people::People;
+use crate::access::single_sign_on::SingleSignOn;
 use crate::api::deadline::bound_reads;
 use crate::api::problem::Problem;
 use crate::api::request_id::identify;
@@ -125,6 +127,8 @@ pub struct Admin {
     pub new_deliveries: Arc<Notify>,
     pub bootstrap: Option<Arc<BootstrapToken>>,
     pub people: People,
+    /// `None` where the settings name no OpenID provider.
+    pub single_sign_on: Option<Arc<SingleSignOn>>,
     pub overviews: Overviews,
     pub golive: GoLive,
     pub exports: ExportDesk,
@@ -144,6 +148,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .wrap(from_fn(bound_reads))
             .wrap(from_fn(identify))
             .configure(session::configure)
+            .configure(single_sign_on::configure)
             .configure(me::configure)
             .configure(people::configure)
             .configure(audit::configure)

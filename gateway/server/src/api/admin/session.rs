@@ -41,6 +41,9 @@ pub fn configure(config: &mut ServiceConfig) {
 pub struct SetupView {
     /// Whether the first owner is still to come.
     needed: bool,
+    /// What the button says that leads to the OpenID provider; null where there is none.
+    #[schema(example = "Example ID")]
+    single_sign_on: Option<String>,
 }
 
 /// Whether this installation has an owner yet.
@@ -50,6 +53,7 @@ pub struct SetupView {
 pub async fn get_setup(admin: Data<Admin>) -> Result<Json<SetupView>, Problem> {
     Ok(Json(SetupView {
         needed: admin.people.needs_set_up().await?,
+        single_sign_on: admin.single_sign_on.as_ref().map(|sign_on| sign_on.name().to_owned()),
     }))
 }
 
@@ -222,7 +226,7 @@ pub async fn accept_invitation(
     session(&admin, &request, opened, HttpResponse::Created()).await
 }
 
-fn want_session_header(request: &HttpRequest) -> Result<(), Problem> {
+pub(super) fn want_session_header(request: &HttpRequest) -> Result<(), Problem> {
     if request.headers().contains_key(SESSION_HEADER) {
         return Ok(());
     }
@@ -233,14 +237,14 @@ fn want_session_header(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// What the request tells of its browser.
-struct CallingBrowser {
-    address: std::net::IpAddr,
+pub(super) struct CallingBrowser {
+    pub(super) address: std::net::IpAddr,
     user_agent: String,
     device: Option<String>,
 }
 
 impl CallingBrowser {
-    fn of(request: &HttpRequest) -> Self {
+    pub(super) fn of(request: &HttpRequest) -> Self {
         let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
         Self {
             address: address(request),
@@ -249,7 +253,7 @@ impl CallingBrowser {
         }
     }
 
-    fn browser(&self) -> Browser<'_> {
+    pub(super) fn browser(&self) -> Browser<'_> {
         Browser {
             address: self.address,
             user_agent: &self.user_agent,
@@ -258,14 +262,18 @@ impl CallingBrowser {
     }
 }
 
-async fn session(
+/// Plain HTTP is for a laptop: everywhere else the cookies go over TLS alone.
+pub(super) fn is_over_tls(admin: &Admin, request: &HttpRequest) -> bool {
+    admin.url.starts_with("https:") || !address(request).is_loopback()
+}
+
+pub(super) async fn session(
     admin: &Admin,
     request: &HttpRequest,
     opened: Opened,
     mut response: actix_web::HttpResponseBuilder,
 ) -> Result<HttpResponse, Problem> {
-    // Plain HTTP is for a laptop: everywhere else the cookies go over TLS alone.
-    let secure = admin.url.starts_with("https:") || !address(request).is_loopback();
+    let secure = is_over_tls(admin, request);
     let seconds = (opened.session_expires_at - now(admin)).num_seconds();
     let cookie = |name: &'static str, value: String, path: &'static str, life: CookieTime| {
         Cookie::build(name, value)

@@ -6,6 +6,7 @@ use store::{ListError, StoreError};
 
 use super::Problem;
 use crate::access::people::PeopleError;
+use crate::access::single_sign_on::SignOnError;
 use crate::edge::body::BodyError;
 use crate::edge::guards::strict::StrictRefusal;
 use crate::lists::ListRefusal;
@@ -25,12 +26,10 @@ impl From<PeopleError> for Problem {
                 "That is not right",
                 detail,
             ),
-            PeopleError::CodeWanted => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "second_factor_required",
-                "The second factor is wanted",
-                "send the code that the authenticator shows, or a recovery code, as 'code'",
-            ),
+            PeopleError::CodeWanted => Self::second_factor_required(),
+            PeopleError::NotInvited => {
+                Self::new(StatusCode::FORBIDDEN, "not_invited", "You are not known here", detail)
+            }
             PeopleError::TooMany { wait_s } => Self {
                 retry_after_s: u64::try_from(wait_s).ok(),
                 ..Self::new(
@@ -53,6 +52,27 @@ impl From<PeopleError> for Problem {
             PeopleError::Busy => Self::unavailable(detail),
             PeopleError::Factor(_) | PeopleError::Token(_) | PeopleError::Sealing(_) => {
                 tracing::error!(%error, "signing in does not work");
+                Self::internal("signing in does not work; the log says more")
+            }
+        }
+    }
+}
+
+impl From<SignOnError> for Problem {
+    fn from(error: SignOnError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SignOnError::Refused(_) => {
+                tracing::warn!(why = detail, "single sign-on was refused");
+                let title = "The provider did not vouch for you";
+                Self::new(StatusCode::UNAUTHORIZED, "single_sign_on_refused", title, detail)
+            }
+            SignOnError::Unavailable(_) => {
+                tracing::warn!(why = detail, "single sign-on does not work");
+                Self::unavailable(detail)
+            }
+            SignOnError::Sealing(_) => {
+                tracing::error!(%error, "single sign-on does not work");
                 Self::internal("signing in does not work; the log says more")
             }
         }
