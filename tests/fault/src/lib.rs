@@ -10,6 +10,7 @@ pub mod disk;
 pub mod hooks;
 pub mod link;
 pub mod node;
+pub mod operator;
 pub mod plan;
 pub mod run;
 pub mod settle;

@@ -32,6 +32,7 @@ pub async fn everything(stage: &Stage, terminals: &Terminals, shops: &Shops) {
         shops.settle(&stage.ways, ANSWERED_WITHIN),
     )
     .await;
+    shops.bills_are_paid().await;
     // What is still on its way arrives before time flies.
     tokio::time::sleep(OPERATION_TIMEOUT).await;
     let started = Instant::now();

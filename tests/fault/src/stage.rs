@@ -86,10 +86,10 @@ impl Stage {
             redis: redis.as_ref().map(|server| loopback(server.port())),
             notices: notices.url(""),
         };
-        let mut nodes = Vec::new();
-        for number in 0..plan.world.nodes() {
-            nodes.push(Node::start(number, &ground).await);
-        }
+        // The first one makes the schema.
+        let mut nodes = vec![Node::start(0, &ground).await];
+        let others = (1..plan.world.nodes()).map(|number| Node::start(number, &ground));
+        nodes.extend(futures_util::future::join_all(others).await);
         notices.lead_to(nodes.iter().map(|node| node.gateway.public).collect());
         let admin = nodes[0].gateway.admin();
         let mut merchants = Vec::new();
