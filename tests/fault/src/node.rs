@@ -111,8 +111,8 @@ fn settings(notices: &str) -> Vec<(String, String)> {
         text("CONNECTORS__OPERATION_TIMEOUT_MS", OPERATION_TIMEOUT.as_millis().to_string()),
         text("WEBHOOKS__TIMEOUT_MS", WEBHOOK_TIMEOUT.as_millis().to_string()),
         text("WEBHOOKS__POLL_MS", "200".to_owned()),
-        text("REDIS__TIMEOUT_MS", "100".to_owned()),
-        text("REDIS__CONNECT_TIMEOUT_MS", "200".to_owned()),
+        text("REDIS__TIMEOUT_MS", "200".to_owned()),
+        text("REDIS__CONNECT_TIMEOUT_MS", "500".to_owned()),
         text("ADMIN__BOOTSTRAP_TOKEN", gateway::BOOTSTRAP_TOKEN.to_owned()),
     ]
 }

@@ -32,7 +32,7 @@ pub async fn everything(stage: &Stage, terminals: &Terminals, shops: &Shops) {
         shops.settle(&stage.ways, ANSWERED_WITHIN),
     )
     .await;
-    shops.bills_are_paid().await;
+    shops.bills_are_paid(stage.ways[0]).await;
     // What is still on its way arrives before time flies.
     tokio::time::sleep(OPERATION_TIMEOUT).await;
     let started = Instant::now();
@@ -47,6 +47,7 @@ pub async fn everything(stage: &Stage, terminals: &Terminals, shops: &Shops) {
             return;
         }
         stage.witness.note(format!("{operations} operations and {deliveries} deliveries are open"));
+        shops.bills_are_paid(stage.ways[0]).await;
         if step >= PATIENT_STEPS {
             let further = STEP_S * i64::try_from(step + 1 - PATIENT_STEPS).unwrap();
             moved_s += further;

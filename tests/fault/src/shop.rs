@@ -188,16 +188,26 @@ impl Shops {
         futures_util::future::join_all(work).await;
     }
 
-    /// Every payer who has not paid pays.
-    pub async fn bills_are_paid(&self) {
-        let pages: Vec<String> = {
+    /// Every payer who has not paid pays. Where, is asked for: at first it may have been in doubt whether there is a bill.
+    pub async fn bills_are_paid(&self, way: SocketAddr) {
+        let bills: Vec<(String, String)> = {
             let asks = self.asks.lock().unwrap();
-            let told = asks.iter().filter(|ask| ask.kind == Kind::Bill).filter_map(|ask| ask.told.as_ref());
-            told.filter_map(|heard| page_of(&serde_json::from_str(&heard.body).ok()?)).collect()
+            let bills = asks.iter().filter(|ask| ask.kind == Kind::Bill);
+            let id = |ask: &Ask| {
+                let told: Value = serde_json::from_str(&ask.told.as_ref()?.body).ok()?;
+                Some((ask.api_key.clone(), told["id"].as_str()?.to_owned()))
+            };
+            bills.filter_map(id).collect()
         };
-        self.witness.note(format!("{} bills", pages.len()));
-        for page in pages {
-            self.pay_bill(&page).await;
+        for (api_key, id) in bills {
+            let request = self.client.get(format!("http://{way}/v1/payments/{id}")).bearer_auth(api_key);
+            let seen: Value = match wire::send(request).await {
+                Some(heard) => serde_json::from_str(&heard.body).unwrap_or_default(),
+                None => continue,
+            };
+            if let (Some(page), true) = (page_of(&seen), seen["status"] == "requires_action") {
+                self.pay_bill(&page).await;
+            }
         }
     }
 
