@@ -14,6 +14,7 @@ pub mod operator;
 pub mod plan;
 pub mod run;
 pub mod settle;
+pub mod soak;
 pub mod shop;
 pub mod stage;
 pub mod terminal;

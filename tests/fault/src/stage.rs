@@ -61,8 +61,15 @@ pub struct Stage {
 
 impl Stage {
     pub async fn set(plan: &Plan, witness: Arc<Witness>) -> Self {
+        let megabytes = match plan.world {
+            World::Alone => SQLITE_DISK_MB,
+            World::Together(_) => POSTGRES_DISK_MB,
+        };
+        Self::set_on(Disk::new(megabytes), plan, witness).await
+    }
+
+    pub async fn set_on(disk: Disk, plan: &Plan, witness: Arc<Witness>) -> Self {
         let shared = plan.world != World::Alone;
-        let disk = Disk::new(if shared { POSTGRES_DISK_MB } else { SQLITE_DISK_MB });
         let postgres = shared.then(|| tokio::task::block_in_place(|| PostgresServer::start_in(disk.path())));
         let redis = shared.then(|| tokio::task::block_in_place(RedisServer::start));
         let database = match &postgres {

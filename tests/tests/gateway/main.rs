@@ -6,6 +6,7 @@ mod audit;
 mod bad_input;
 mod bad_scripts;
 mod canary;
+mod card_data;
 mod certificates;
 mod cli;
 mod configuration;

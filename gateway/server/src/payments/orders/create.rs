@@ -16,6 +16,7 @@ use super::progress::{self, Details, RouteStep};
 use super::request::{self, NewPaymentRequest, NewPayoutRequest};
 use super::settle::{Settled, Settling};
 use super::{Answer, OrderError, Orders, RequestKey, payment_ref, step_of, view};
+use crate::masking;
 use crate::payments::decision::{Routed, Routing};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
@@ -120,7 +121,7 @@ impl Orders {
             needs.push(Capability::Split);
         }
         let details = Details {
-            description: request.description.clone(),
+            description: request.description.as_deref().map(masking::text),
             metadata: request.metadata.clone(),
             options: request.options.clone(),
             recipient: Some(request.recipient.masked()),
