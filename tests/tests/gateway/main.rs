@@ -21,6 +21,7 @@ mod ledger;
 mod limits;
 mod lists;
 mod master_keys;
+mod named_tests;
 mod neighbours;
 mod order_faults;
 mod orders;
