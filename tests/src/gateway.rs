@@ -231,6 +231,7 @@ pub fn settings_of(database_url: &str) -> BTreeMap<String, String> {
         ("TOLLGATE_LIMITS__LOG_IN_RATES", ""),
         ("TOLLGATE_LIMITS__KEY_CREATION_RATES", ""),
         ("TOLLGATE_LIMITS__CERTIFICATE_ISSUE_RATES", ""),
+        ("TOLLGATE_LIMITS__PKCS12_IMPORT_RATES", ""),
         ("TOLLGATE_LIMITS__WAIT_MS", "5000"),
         ("TOLLGATE_SHEDDING__DELAY_MS", "5000"),
         ("TOLLGATE_SHEDDING__AFTER_MS", "60000"),

@@ -45,19 +45,27 @@ pub struct Store {
     /// refusing each other.
     pub(crate) writes: DatabaseConnection,
     pub(crate) numbers: Arc<PaymentNumbers>,
+    /// What a PostgreSQL connection is told when it is made; nothing on SQLite.
+    pub(crate) session: Option<Arc<str>>,
 }
 
 impl Store {
     pub async fn connect(options: &DatabaseOptions) -> Result<Self, StoreError> {
-        let (reads, writes) = if options.url.starts_with("sqlite:") {
+        let (reads, writes, session) = if options.url.starts_with("sqlite:") {
             let writes = connect_sqlite(options, 1).await?;
-            (connect_sqlite(options, SQLITE_READERS).await?, writes)
+            (connect_sqlite(options, SQLITE_READERS).await?, writes, None)
         } else {
-            let pool = connect_postgres(options).await?;
-            (pool.clone(), pool)
+            let session: Arc<str> = session_settings(options).into();
+            let pool = connect_postgres(options, &session).await?;
+            (pool.clone(), pool, Some(session))
         };
         let numbers = Arc::new(PaymentNumbers::new(writes.clone()));
-        Ok(Self { reads, writes, numbers })
+        Ok(Self {
+            reads,
+            writes,
+            numbers,
+            session,
+        })
     }
 
     /// Makes the PostgreSQL database `name` when it is missing. `options.url` names it as its path.
@@ -185,12 +193,12 @@ async fn is_outside_transactions(connection: &mut SqliteConnection) -> Result<bo
     Ok(!connection.is_in_transaction())
 }
 
-async fn connect_postgres(options: &DatabaseOptions) -> Result<DatabaseConnection, StoreError> {
+async fn connect_postgres(options: &DatabaseOptions, session: &Arc<str>) -> Result<DatabaseConnection, StoreError> {
     if let Some(schema) = &options.schema {
         make_schema(options, schema).await?;
     }
     let mut connect = ConnectOptions::new(&options.url);
-    let session = session_settings(options);
+    let session = session.to_string();
     connect
         .max_connections(options.connections_max)
         .acquire_timeout(options.acquire_timeout)
@@ -227,7 +235,7 @@ fn session_settings(options: &DatabaseOptions) -> String {
 }
 
 /// A connection whose other end is gone must not hold its place in the pool until TCP gives up, minutes later.
-async fn answers_in_time(connection: &mut PgConnection) -> Result<bool, sea_orm::sqlx::Error> {
+pub(crate) async fn answers_in_time(connection: &mut PgConnection) -> Result<bool, sea_orm::sqlx::Error> {
     match tokio::time::timeout(PING_TIMEOUT, connection.ping()).await {
         Ok(answer) => answer.map(|()| true),
         Err(_) => Err(sea_orm::sqlx::Error::PoolTimedOut),

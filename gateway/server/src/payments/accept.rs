@@ -139,8 +139,8 @@ impl Acceptance {
 
     async fn dispatch(&self, call: &Call<'_>) -> Result<Answered, StoreError> {
         // No answer leaves without its record. A pay's is committed with it.
-        if self.log.is_full() && call.request.command != Command::Pay {
-            return Err(StoreError::Busy);
+        if call.request.command != Command::Pay {
+            self.log.room().await?;
         }
         match call.request.command {
             Command::Info => Ok(self.info(call).await),
