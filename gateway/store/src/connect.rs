@@ -288,16 +288,25 @@ mod tests {
         writes.execute_unprepared("CREATE TABLE t (n BLOB)").await.unwrap();
         writes.execute_unprepared("PRAGMA max_page_count = 2").await.unwrap();
         let full = writes.begin().await.unwrap();
-        let refused = full.execute_unprepared("INSERT INTO t VALUES (zeroblob(1000000))").await;
+        let refused = full
+            .execute_unprepared("INSERT INTO t VALUES (zeroblob(1000000))")
+            .await;
         assert!(refused.unwrap_err().to_string().contains("full"));
         drop(full);
-        writes.execute_unprepared("PRAGMA max_page_count = 100000").await.unwrap();
+        writes
+            .execute_unprepared("PRAGMA max_page_count = 100000")
+            .await
+            .unwrap();
         let given_up = writes.begin().await.unwrap();
         given_up.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
         given_up.rollback().await.unwrap();
         let committed = writes.begin().await.unwrap();
         committed.execute_unprepared("INSERT INTO t VALUES (2)").await.unwrap();
         committed.commit().await.unwrap();
-        assert_eq!(database.number("SELECT count(*) FROM t").await, 1, "another connection sees it");
+        assert_eq!(
+            database.number("SELECT count(*) FROM t").await,
+            1,
+            "another connection sees it"
+        );
     }
 }

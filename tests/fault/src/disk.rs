@@ -24,7 +24,14 @@ impl Disk {
         let folder = folder();
         let size = format!("size={megabytes}m,mode=1777");
         let mounted = geteuid().is_root()
-            && mount(Some("tmpfs"), folder.path(), Some("tmpfs"), MsFlags::empty(), Some(size.as_str())).is_ok();
+            && mount(
+                Some("tmpfs"),
+                folder.path(),
+                Some("tmpfs"),
+                MsFlags::empty(),
+                Some(size.as_str()),
+            )
+            .is_ok();
         Self { folder, mounted }
     }
 

@@ -71,6 +71,10 @@ async fn main() -> ExitCode {
         }
     }
     let minutes = started.elapsed().as_secs_f64() / 60.0;
-    println!("{} seeds in {minutes:.1} minutes, {} failed: {failed:?}", options.seeds, failed.len());
+    println!(
+        "{} seeds in {minutes:.1} minutes, {} failed: {failed:?}",
+        options.seeds,
+        failed.len()
+    );
     ExitCode::from(u8::from(!failed.is_empty()))
 }

@@ -108,7 +108,10 @@ fn settings(notices: &str) -> Vec<(String, String)> {
     vec![
         text("PUBLIC__URL", notices.to_owned()),
         text("CONNECTORS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
-        text("CONNECTORS__OPERATION_TIMEOUT_MS", OPERATION_TIMEOUT.as_millis().to_string()),
+        text(
+            "CONNECTORS__OPERATION_TIMEOUT_MS",
+            OPERATION_TIMEOUT.as_millis().to_string(),
+        ),
         text("WEBHOOKS__TIMEOUT_MS", WEBHOOK_TIMEOUT.as_millis().to_string()),
         text("WEBHOOKS__POLL_MS", "200".to_owned()),
         text("REDIS__TIMEOUT_MS", "200".to_owned()),

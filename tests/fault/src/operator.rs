@@ -44,9 +44,11 @@ impl Operator {
             let name = format!("Renamed {made}");
             let merchant = &self.merchants[chance.random_range(0..self.merchants.len())];
             let node = wire::any(&self.nodes, &mut chance);
-            let request = (self.client.patch(format!("http://{node}/admin/v1/merchants/{merchant}")))
-                .bearer_auth(BOOTSTRAP_TOKEN)
-                .json(&json!({ "name": name }));
+            let request = (self
+                .client
+                .patch(format!("http://{node}/admin/v1/merchants/{merchant}")))
+            .bearer_auth(BOOTSTRAP_TOKEN)
+            .json(&json!({ "name": name }));
             if wire::send(request).await.is_some_and(|heard| heard.status == 200) {
                 self.told.lock().unwrap().push(name);
             }

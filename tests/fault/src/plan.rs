@@ -182,7 +182,14 @@ fn fault(chance: &mut StdRng, world: World) -> Fault {
             16 => Fault::Way(Way::Hooks, any_weather(chance)),
             17 => Fault::Way(Way::Networks, any_weather(chance)),
             18 => {
-                let faults = ["drop_before", "drop_after", "error_before", "error_after", "garbage_after", "delay:900"];
+                let faults = [
+                    "drop_before",
+                    "drop_after",
+                    "error_before",
+                    "error_after",
+                    "garbage_after",
+                    "delay:900",
+                ];
                 Fault::Network(faults[chance.random_range(0..faults.len())], chance.random_range(1..12))
             }
             19 => Fault::Notifications(["duplicate", "reverse", "drop"][chance.random_range(0..3)]),

@@ -28,7 +28,11 @@ const TABLES: [&str; 9] = [
     "idempotency_keys",
     "exchanges",
 ];
-const NETWORKS: [&str; 3] = ["/sandbox/payin/objects", "/sandbox/qiwi-pay/state", "/sandbox/wallet/state.json"];
+const NETWORKS: [&str; 3] = [
+    "/sandbox/payin/objects",
+    "/sandbox/qiwi-pay/state",
+    "/sandbox/wallet/state.json",
+];
 /// A client ends its last request, with all tries, within this.
 const CLIENTS_END_WITHIN: Duration = Duration::from_secs(60);
 
@@ -71,7 +75,10 @@ async fn operator(stage: &Stage) -> Operator {
     for node in &stage.nodes {
         nodes.push(node.lock().await.gateway.admin_address);
     }
-    Operator::new(nodes, stage.merchants.iter().map(|merchant| merchant.slug.clone()).collect())
+    Operator::new(
+        nodes,
+        stage.merchants.iter().map(|merchant| merchant.slug.clone()).collect(),
+    )
 }
 
 async fn load(plan: &Plan, stage: &mut Stage, terminals: &Terminals, shops: &Shops, operator: &Operator) {
@@ -98,7 +105,9 @@ async fn load(plan: &Plan, stage: &mut Stage, terminals: &Terminals, shops: &Sho
             client.unwrap();
         }
     });
-    stage.witness.expect(ended.await.is_ok(), || "clients wait for ever".to_owned());
+    stage
+        .witness
+        .expect(ended.await.is_ok(), || "clients wait for ever".to_owned());
     stage.witness.note("the load ends");
 }
 
@@ -112,7 +121,12 @@ async fn keep_all(plan: &Plan, stage: &Stage, witness: &Witness, folder: &Path) 
         write(&format!("{table}.txt"), rows_of(stage, table).await);
     }
     for network in NETWORKS {
-        let told = reqwest::get(stage.sandbox.url(network)).await.unwrap().text().await.unwrap();
+        let told = reqwest::get(stage.sandbox.url(network))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
         write(&format!("network{}.json", network.replace('/', "-")), told);
     }
     for (number, node) in stage.nodes.iter().enumerate() {
@@ -124,7 +138,9 @@ async fn keep_all(plan: &Plan, stage: &Stage, witness: &Witness, folder: &Path) 
 /// A table, a row a line.
 async fn rows_of(stage: &Stage, table: &str) -> String {
     let rows = stage.database.rows(&format!("SELECT * FROM {table}")).await;
-    let rows = rows.iter().map(|row| JsonValue::from_query_result(row, "").unwrap().to_string());
+    let rows = rows
+        .iter()
+        .map(|row| JsonValue::from_query_result(row, "").unwrap().to_string());
     rows.collect::<Vec<_>>().join("\n")
 }
 

@@ -23,7 +23,10 @@ const PATIENT_STEPS: usize = 6;
 async fn open(stage: &Stage) -> (i64, i64) {
     let operations = "SELECT count(*) FROM operations WHERE status IN ('pending', 'processing', 'in_doubt')";
     let deliveries = "SELECT count(*) FROM deliveries WHERE status = 'pending'";
-    (stage.database.number(operations).await, stage.database.number(deliveries).await)
+    (
+        stage.database.number(operations).await,
+        stage.database.number(deliveries).await,
+    )
 }
 
 pub async fn everything(stage: &Stage, terminals: &Terminals, shops: &Shops) {
@@ -46,7 +49,9 @@ pub async fn everything(stage: &Stage, terminals: &Terminals, shops: &Shops) {
             ));
             return;
         }
-        stage.witness.note(format!("{operations} operations and {deliveries} deliveries are open"));
+        stage
+            .witness
+            .note(format!("{operations} operations and {deliveries} deliveries are open"));
         shops.bills_are_paid(stage.ways[0]).await;
         if step >= PATIENT_STEPS {
             let further = STEP_S * i64::try_from(step + 1 - PATIENT_STEPS).unwrap();

@@ -9,8 +9,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use crate::witness::Witness;
 use crate::wire::{self, Heard};
+use crate::witness::Witness;
 
 const TRIES: usize = 3;
 
@@ -171,10 +171,14 @@ impl Shops {
         let end = Instant::now() + within;
         let open: Vec<usize> = {
             let asks = self.asks.lock().unwrap();
-            let open = asks.iter().enumerate().filter(|(_, ask)| ask.told.is_none() && ask.refused.is_none());
+            let open = asks
+                .iter()
+                .enumerate()
+                .filter(|(_, ask)| ask.told.is_none() && ask.refused.is_none());
             open.map(|(at, _)| at).collect()
         };
-        self.witness.note(format!("{} requests were never answered", open.len()));
+        self.witness
+            .note(format!("{} requests were never answered", open.len()));
         let work = open.into_iter().map(|at| async move {
             while !self.send(at, ways[at % ways.len()]).await {
                 if Instant::now() > end {
@@ -200,7 +204,10 @@ impl Shops {
             bills.filter_map(id).collect()
         };
         for (api_key, id) in bills {
-            let request = self.client.get(format!("http://{way}/v1/payments/{id}")).bearer_auth(api_key);
+            let request = self
+                .client
+                .get(format!("http://{way}/v1/payments/{id}"))
+                .bearer_auth(api_key);
             let seen: Value = match wire::send(request).await {
                 Some(heard) => serde_json::from_str(&heard.body).unwrap_or_default(),
                 None => continue,
@@ -247,7 +254,14 @@ impl ShopKeeper {
     }
 
     /// Asks under a new key, at one node or at two at once, and again while nothing is said.
-    async fn ask(&mut self, kind: Kind, path: String, mut body: Value, kopecks: u64, payment: Option<String>) -> Option<Value> {
+    async fn ask(
+        &mut self,
+        kind: Kind,
+        path: String,
+        mut body: Value,
+        kopecks: u64,
+        payment: Option<String>,
+    ) -> Option<Value> {
         self.made += 1;
         let key = format!("{}-{}-{}", self.merchant, self.number, self.made);
         if kind.makes_a_payment() {
@@ -291,7 +305,11 @@ impl ShopKeeper {
             0..3 => (Kind::Sale, "/payments", card("payin", month, "automatic")),
             3..6 => (Kind::Hold, "/payments", card("payin", month, "manual")),
             6..8 => (Kind::Sale, "/payments", card("qiwi-pay", 12, "automatic")),
-            8 => (Kind::Bill, "/payments", json!({ "connection": "payin", "method": { "type": "hosted_page" } })),
+            8 => (
+                Kind::Bill,
+                "/payments",
+                json!({ "connection": "payin", "method": { "type": "hosted_page" } }),
+            ),
             _ => (Kind::Payout, "/payouts", payout()),
         };
         let mut body = body;
@@ -356,7 +374,9 @@ impl ShopKeeper {
             return;
         };
         let refused = come_again(&heard) || heard.status == 409 && heard.body.contains("idempotency_key_reused");
-        (self.shops.witness).expect(refused, || format!("{}: another body was not refused: {heard:?}", ask.key));
+        (self.shops.witness).expect(refused, || {
+            format!("{}: another body was not refused: {heard:?}", ask.key)
+        });
     }
 }
 

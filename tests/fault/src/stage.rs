@@ -131,7 +131,9 @@ impl Stage {
             let url = format!("http://{}/metrics", node.lock().await.gateway.admin_address);
             soon("the configuration", async || {
                 let metrics = reqwest::get(&url).await.ok()?.text().await.ok()?;
-                let told = metrics.lines().find_map(|line| line.strip_prefix("tollgate_config_version "));
+                let told = metrics
+                    .lines()
+                    .find_map(|line| line.strip_prefix("tollgate_config_version "));
                 (told? == version).then_some(())
             })
             .await;
@@ -176,7 +178,9 @@ async fn merchant(
     let key = json!({ "name": "shop", "scopes": ["*"] });
     // On a busy machine Redis may count as away for a moment, and then nobody gets a key.
     let key = soon("an API key", async || {
-        let made = admin.send(reqwest::Method::POST, &format!("{root}/api_keys"), Some(&key)).await;
+        let made = admin
+            .send(reqwest::Method::POST, &format!("{root}/api_keys"), Some(&key))
+            .await;
         (made.status != 503).then(|| made.success())
     })
     .await;
@@ -190,7 +194,10 @@ async fn merchant(
 async fn payin(site: &str, slug: &str, sandbox: &Sandbox, networks: &Link, notices: &Link) -> Value {
     let notify = notices.url(&format!("/in/{slug}/payin"));
     let (status, _, _) = sandbox
-        .post_form(&sandbox.url(&format!("/sandbox/payin/sites/{site}")), &[("notification_url", &notify)])
+        .post_form(
+            &sandbox.url(&format!("/sandbox/payin/sites/{site}")),
+            &[("notification_url", &notify)],
+        )
         .await;
     assert_eq!(status, 200);
     json!({
@@ -206,7 +213,9 @@ async fn payin(site: &str, slug: &str, sandbox: &Sandbox, networks: &Link, notic
 async fn qiwi_pay(number: usize, sandbox: &Sandbox, networks: &Link) -> Value {
     let site = (9_000 + number).to_string();
     let fields = [("merchant_site", site.as_str()), ("cards", "1")];
-    let (status, _, answer) = sandbox.post_form(&sandbox.url("/sandbox/qiwi-pay/sites"), &fields).await;
+    let (status, _, answer) = sandbox
+        .post_form(&sandbox.url("/sandbox/qiwi-pay/sites"), &fields)
+        .await;
     assert_eq!(status, 200, "{answer}");
     json!({
         "merchant_site": 9_000 + number,
@@ -223,7 +232,9 @@ async fn wallet(number: usize, sandbox: &Sandbox, networks: &Link) -> Value {
     let fields = json!({ "wallet": wallet, "balance": "900000.00" });
     let (status, made) = sandbox.post("/sandbox/wallet/wallets", &fields).await;
     assert_eq!(status, 200, "{made}");
-    let (status, minted) = sandbox.post("/sandbox/wallet/tokens", &json!({ "wallet": wallet })).await;
+    let (status, minted) = sandbox
+        .post("/sandbox/wallet/tokens", &json!({ "wallet": wallet }))
+        .await;
     assert_eq!(status, 200, "{minted}");
     let base = networks.url("");
     json!({

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use crate::witness::Witness;
 use crate::wire::{self, Heard};
+use crate::witness::Witness;
 
 const TRIES: usize = 4;
 /// Credited.
@@ -94,7 +94,8 @@ impl Terminals {
         let heard = wire::send(request).await?;
         let code = tag(&heard.body, "result").and_then(|code| code.parse().ok());
         if let (200, None) = (heard.status, code) {
-            self.witness.violation(format!("{merchant}/{txn}: answered with no result: {heard:?}"));
+            self.witness
+                .violation(format!("{merchant}/{txn}: answered with no result: {heard:?}"));
         }
         Some((code?, heard))
     }
@@ -112,7 +113,9 @@ impl Terminals {
         if code == OK {
             let sum = tag(&heard.body, "sum");
             let right = sum == Some(roubles(pay.kopecks).as_str());
-            self.witness.expect(right, || format!("{merchant}/{txn}: another sum was credited: {heard:?}"));
+            self.witness.expect(right, || {
+                format!("{merchant}/{txn}: another sum was credited: {heard:?}")
+            });
         }
         let mut pays = self.pays.lock().unwrap();
         let known = pays.get_mut(&key).unwrap();
@@ -135,11 +138,13 @@ impl Terminals {
             let open = pays.iter().filter(|(_, pay)| pay.told.is_none());
             open.map(|(key, _)| key.clone()).collect()
         };
-        self.witness.note(format!("{} pays were never told how they went", open.len()));
+        self.witness
+            .note(format!("{} pays were never told how they went", open.len()));
         let work = open.into_iter().enumerate().map(|(at, (merchant, txn))| async move {
             while !self.pay(ways[at % ways.len()], &merchant, &txn).await {
                 if Instant::now() > end {
-                    self.witness.violation(format!("{merchant}/{txn}: not told within {within:?}"));
+                    self.witness
+                        .violation(format!("{merchant}/{txn}: not told within {within:?}"));
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -236,7 +241,9 @@ impl Terminal {
         };
         let refused = code == OTHER_DATA || LATER.contains(&code);
         let merchant = &self.merchant;
-        (self.network.witness).expect(refused, || format!("{merchant}/{txn}: another sum was not refused: {heard:?}"));
+        (self.network.witness).expect(refused, || {
+            format!("{merchant}/{txn}: another sum was not refused: {heard:?}")
+        });
     }
 
     async fn check(&mut self) {

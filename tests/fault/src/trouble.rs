@@ -168,7 +168,9 @@ pub async fn mend(stage: &mut Stage) {
         let end = Instant::now() + WELL_WITHIN;
         while !node.lock().await.is_ready().await {
             if Instant::now() > end {
-                stage.witness.violation(format!("node {number} is not ready within {WELL_WITHIN:?}"));
+                stage
+                    .witness
+                    .violation(format!("node {number} is not ready within {WELL_WITHIN:?}"));
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -27,7 +27,9 @@ pub fn proxies(bytes: &[u8]) {
     static RUNTIME: LazyLock<tokio::runtime::Runtime> =
         LazyLock::new(|| tokio::runtime::Builder::new_current_thread().build().unwrap());
     let _ = RUNTIME.block_on(proxy::read_header(&mut &*bytes));
-    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+    let Ok(value) = HeaderValue::from_bytes(bytes) else {
+        return;
+    };
     for (name, header) in [
         ("x-forwarded-for", ForwardedHeader::XForwardedFor),
         ("forwarded", ForwardedHeader::Forwarded),

@@ -33,7 +33,9 @@ static TERMINALS: LazyLock<Vec<Box<dyn InboundConnection>>> = LazyLock::new(|| {
 
 /// First byte: profile and method. Then the query, and after a NUL the body. Every answer is one XML document.
 pub fn terminal(bytes: &[u8]) {
-    let Some((first, rest)) = bytes.split_first() else { return };
+    let Some((first, rest)) = bytes.split_first() else {
+        return;
+    };
     let connection = &TERMINALS[usize::from(*first) % TERMINALS.len()];
     let (query, body) = split(rest, 0);
     let query = String::from_utf8_lossy(query);
@@ -72,7 +74,10 @@ fn notified(connection: &dyn OutboundConnection, header: &str, bytes: &[u8]) {
         body,
     };
     // Nobody signed these bytes.
-    assert!(connection.parse_notification(&request).is_err(), "believed without a signature");
+    assert!(
+        connection.parse_notification(&request).is_err(),
+        "believed without a signature"
+    );
 }
 
 fn connection(plugin: &dyn Plugin, config: &Value) -> Box<dyn OutboundConnection> {

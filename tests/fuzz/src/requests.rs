@@ -8,7 +8,9 @@ use rules::{Known, lint};
 
 /// First byte: the currency. What is read is written as it was meant, to the last digit.
 pub fn money(bytes: &[u8]) {
-    let Some((first, rest)) = bytes.split_first() else { return };
+    let Some((first, rest)) = bytes.split_first() else {
+        return;
+    };
     let currencies = [Currency::RUB, Currency::JPY, Currency::KWD, Currency::USD];
     let currency = currencies[usize::from(*first) % currencies.len()];
     let text = String::from_utf8_lossy(rest);

@@ -109,7 +109,10 @@ async fn what_is_acknowledged_is_in_the_trail(#[values(Sqlite, Postgres)] backen
     stage.database.execute(emptied).await;
     stage.admin().patch(path, &change).await;
     let trail = stage.list("audit").await;
-    assert_eq!((&trail[0]["action"], &trail[0]["after"]["name"]), (&json!("merchants.change"), &json!("Acme 2")));
+    assert_eq!(
+        (&trail[0]["action"], &trail[0]["after"]["name"]),
+        (&json!("merchants.change"), &json!("Acme 2"))
+    );
 }
 
 #[rstest]

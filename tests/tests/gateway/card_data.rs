@@ -64,7 +64,8 @@ async fn card_numbers_and_codes_are_kept_nowhere(#[values(Sqlite, Postgres)] bac
     let admin = market.gateway.admin();
     let mut answers = String::new();
     // A payment by card, to both networks; one that is refused for its shape; a text that holds one.
-    let sale = |connection: &str, pan: &str| json!({ "amount": rub("9.00"), "connection": connection, "method": card(pan) });
+    let sale =
+        |connection: &str, pan: &str| json!({ "amount": rub("9.00"), "connection": connection, "method": card(pan) });
     for (connection, pan) in [("payin", PANS[0]), ("qiwi-pay", PANS[1])] {
         let paid = market.shop.post("/payments", &sale(connection, pan)).await;
         assert_eq!(paid.status, 201, "{paid:?}");
@@ -79,19 +80,36 @@ async fn card_numbers_and_codes_are_kept_nowhere(#[values(Sqlite, Postgres)] bac
     let told = market.shop.post("/payments", &told).await;
     answers.push_str(&told.body.to_string());
     // A terminal's account and data, a notification of a stranger, a merchant's name.
-    let terminal = json!({"slug": "terminal", "plugin": "terminal", "config": {"auth": "none", "subnets": ["127.0.0.0/8"]}});
+    let terminal =
+        json!({"slug": "terminal", "plugin": "terminal", "config": {"auth": "none", "subnets": ["127.0.0.0/8"]}});
     admin.post("/admin/v1/merchants/acme/connections", &terminal).await;
     let kiosk = market.gateway.kiosk("acme", "terminal");
-    soon("the connection", async || (kiosk.check("1", "42", "1.00").await.status == 200).then_some(())).await;
-    let query = format!("command=pay&txn_id=7&txn_date=20260615143000&account=42&ccy=RUB&sum=1.00&data1={}", PANS[3]);
+    soon("the connection", async || {
+        (kiosk.check("1", "42", "1.00").await.status == 200).then_some(())
+    })
+    .await;
+    let query = format!(
+        "command=pay&txn_id=7&txn_date=20260615143000&account=42&ccy=RUB&sum=1.00&data1={}",
+        PANS[3]
+    );
     answers.push_str(&kiosk.get_raw(&query).await.body);
     let public = market.gateway.public;
     let notified = reqwest::Client::new().post(format!("http://{public}/in/acme/payin"));
-    let notified = notified.header("signature", "00").json(&json!({ "payment": { "paymentMethod": card(PANS[4]) } }));
+    let notified = notified
+        .header("signature", "00")
+        .json(&json!({ "payment": { "paymentMethod": card(PANS[4]) } }));
     answers.push_str(&notified.send().await.unwrap().text().await.unwrap());
-    let lost = admin.send(Method::POST, "/admin/v1/merchants", Some(&json!({ "slug": PANS[4], "pan": PANS[4] }))).await;
+    let lost = admin
+        .send(
+            Method::POST,
+            "/admin/v1/merchants",
+            Some(&json!({ "slug": PANS[4], "pan": PANS[4] })),
+        )
+        .await;
     answers.push_str(&lost.body.to_string());
-    hooks.wait_until("webhooks of the payments", |received| received.len() >= 4).await;
+    hooks
+        .wait_until("webhooks of the payments", |received| received.len() >= 4)
+        .await;
 
     assert_clean("the answers", &answers);
     for hook in hooks.received() {

@@ -36,7 +36,10 @@ fn every_test_that_a_document_names_exists() {
         let mut count = 0;
         for name in named.captures_iter(&text) {
             let (file, function) = (&name[1], format!("fn {}(", &name[2]));
-            let in_place = |path: &&PathBuf| path.iter().any(|part| part == file || part == format!("{file}.rs").as_str());
+            let in_place = |path: &&PathBuf| {
+                path.iter()
+                    .any(|part| part == file || part == format!("{file}.rs").as_str())
+            };
             let mut candidates = files.iter().filter(in_place);
             let found = candidates.any(|path| std::fs::read_to_string(path).unwrap().contains(&function));
             assert!(found, "{document} names {}", &name[0]);

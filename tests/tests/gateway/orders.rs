@@ -242,7 +242,9 @@ async fn a_step_happens_once(#[values(Sqlite, Postgres)] backend: Backend) {
         let racers = (0..20).map(|_| market.shop.send(Method::POST, &path, Some(&key), Some(&body)));
         let racers = futures_util::future::join_all(racers).await;
         let made: Vec<_> = racers.iter().filter(|(_, answer)| answer.status == 200).collect();
-        let busy = racers.iter().filter(|(_, answer)| answer.body["code"] == "idempotency_key_in_flight");
+        let busy = racers
+            .iter()
+            .filter(|(_, answer)| answer.body["code"] == "idempotency_key_in_flight");
         assert_eq!(made.len() + busy.count(), 20, "{racers:?}");
         assert!(made.iter().all(|(_, answer)| answer.body == made[0].1.body));
     }

@@ -262,7 +262,10 @@ impl Acceptance {
         }
         let event_type = events::PAYMENT_CONTRADICTED;
         // After the event of the payment, whatever this node's clock says.
-        let moment = self.clock.now().max(payment.created_at + chrono::Duration::milliseconds(1));
+        let moment = self
+            .clock
+            .now()
+            .max(payment.created_at + chrono::Duration::milliseconds(1));
         let event = NewEvent {
             id: EventId::generate_at(moment),
             merchant_id: call.tenant.merchant.id,

@@ -36,13 +36,25 @@ struct Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let stage = Stage::set_on(Disk::of_the_machine(), &Plan::calm(World::Together(2)), Arc::new(Witness::default())).await;
+    let stage = Stage::set_on(
+        Disk::of_the_machine(),
+        &Plan::calm(World::Together(2)),
+        Arc::new(Witness::default()),
+    )
+    .await;
     let counts = Arc::new(Counts::default());
     stage.hooks_way.lead_to(vec![load::endpoint(&counts).await]);
-    let urls: Vec<String> = stage.ways.iter().map(|way| format!("http://{way}/in/merchant-0/terminal")).collect();
+    let urls: Vec<String> = stage
+        .ways
+        .iter()
+        .map(|way| format!("http://{way}/in/merchant-0/terminal"))
+        .collect();
     load::call(&urls, Instant::now() + PEAK, None, &counts).await;
     let peak = counts.answered.load(Ordering::Relaxed) as f64 / PEAK.as_secs_f64();
-    println!("peak: {peak:.0} requests a second; now half of it for {} minutes", options.minutes);
+    println!(
+        "peak: {peak:.0} requests a second; now half of it for {} minutes",
+        options.minutes
+    );
 
     let started = Instant::now();
     let until = started + Duration::from_secs(options.minutes * 60);
@@ -107,7 +119,10 @@ fn is_flat(samples: &[Sample], peak: f64) -> bool {
         ] {
             let line: Vec<f64> = warm.iter().map(|sample| which(sample)[node]).collect();
             let growth = growth_percent(&line);
-            println!("node {node}, {what}: {:.0} at the end, {growth:+.1} % from half to half", line[line.len() - 1]);
+            println!(
+                "node {node}, {what}: {:.0} at the end, {growth:+.1} % from half to half",
+                line[line.len() - 1]
+            );
             flat &= growth <= GROWTH_MAX;
         }
     }

@@ -46,24 +46,40 @@ async fn facts_have_their_events(stage: &Stage, events: &BTreeMap<String, Event>
     let mut told: BTreeMap<(&str, &str, Option<&str>), usize> = BTreeMap::new();
     for event in events.values() {
         let Some(payment) = &event.payment else { continue };
-        *told.entry((payment, &event.kind, event.operation.as_deref())).or_default() += 1;
+        *told
+            .entry((payment, &event.kind, event.operation.as_deref()))
+            .or_default() += 1;
     }
     let terminal = "SELECT id, status FROM payments WHERE channel = 'terminal'";
     for row in stage.database.rows(terminal).await {
         let (id, status): (String, String) = (column(&row, 0), column(&row, 1));
-        let times = told.get(&(id.as_str(), format!("payment.{status}").as_str(), None)).copied();
-        stage.witness.expect(times == Some(1), || format!("{id} is {status}, and {times:?} events tell of it"));
+        let times = told
+            .get(&(id.as_str(), format!("payment.{status}").as_str(), None))
+            .copied();
+        stage.witness.expect(times == Some(1), || {
+            format!("{id} is {status}, and {times:?} events tell of it")
+        });
     }
     for order in orders {
         let outgoing = order.operations.iter().any(|known| known.kind == "payout");
         let object = if outgoing { "payout" } else { "payment" };
         let kind = format!("{object}.{}", order.status);
-        let heard = told.keys().any(|(payment, known, _)| *payment == order.payment && *known == kind);
+        let heard = told
+            .keys()
+            .any(|(payment, known, _)| *payment == order.payment && *known == kind);
         stage.witness.expect(heard, || format!("no {kind} tells of {order:?}"));
-        for step in order.operations.iter().filter(|known| !["create", "payout"].contains(&known.kind.as_str())) {
+        for step in order
+            .operations
+            .iter()
+            .filter(|known| !["create", "payout"].contains(&known.kind.as_str()))
+        {
             let kind = format!("{}.{}", step.kind, step.status);
-            let times = told.get(&(order.payment.as_str(), kind.as_str(), Some(step.id.as_str()))).copied();
-            stage.witness.expect(times == Some(1), || format!("{times:?} times {kind} tells of {step:?}"));
+            let times = told
+                .get(&(order.payment.as_str(), kind.as_str(), Some(step.id.as_str())))
+                .copied();
+            stage
+                .witness
+                .expect(times == Some(1), || format!("{times:?} times {kind} tells of {step:?}"));
         }
     }
 }
@@ -75,19 +91,27 @@ async fn every_event_arrived(stage: &Stage, events: &BTreeMap<String, Event>) {
     let mut deliveries: BTreeMap<String, usize> = BTreeMap::new();
     for row in stage.database.rows("SELECT event_id, status FROM deliveries").await {
         let (event, status): (String, String) = (column(&row, 0), column(&row, 1));
-        stage.witness.expect(status == "delivered", || format!("a delivery of {event} is {status}"));
+        stage
+            .witness
+            .expect(status == "delivered", || format!("a delivery of {event} is {status}"));
         *deliveries.entry(event).or_default() += 1;
     }
     for (id, event) in events {
         let count = deliveries.get(id).copied().unwrap_or_default();
-        stage.witness.expect(count == ENDPOINTS, || format!("{id} ({}) has {count} deliveries", event.kind));
+        stage.witness.expect(count == ENDPOINTS, || {
+            format!("{id} ({}) has {count} deliveries", event.kind)
+        });
         for endpoint in ["a", "b"] {
             let place = (format!("/{}/{endpoint}", event.merchant), id.clone());
-            stage.witness.expect(taken.contains(&place), || format!("{} never arrived: {place:?}", event.kind));
+            stage.witness.expect(taken.contains(&place), || {
+                format!("{} never arrived: {place:?}", event.kind)
+            });
         }
     }
     for (endpoint, event) in &taken {
-        stage.witness.expect(events.contains_key(event), || format!("{endpoint} took {event}, which is not stored"));
+        stage.witness.expect(events.contains_key(event), || {
+            format!("{endpoint} took {event}, which is not stored")
+        });
     }
     stage.witness.note(format!("{} events arrived", events.len()));
 }
@@ -96,7 +120,8 @@ async fn every_event_arrived(stage: &Stage, events: &BTreeMap<String, Event>) {
 fn progress(data: &Value) -> Option<[i64; 6]> {
     let amount = |name: &str| data[name]["amount"].as_str().map(kopecks);
     let operations = data["operations"].as_array()?;
-    let ended = |known: &&Value| !["pending", "processing", "in_doubt"].contains(&known["status"].as_str().unwrap_or(""));
+    let ended =
+        |known: &&Value| !["pending", "processing", "in_doubt"].contains(&known["status"].as_str().unwrap_or(""));
     Some([
         amount("authorized")?,
         amount("captured")?,

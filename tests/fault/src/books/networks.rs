@@ -11,7 +11,9 @@ use crate::stage::Stage;
 pub async fn agree(stage: &Stage, orders: &[Order]) {
     let of = |connection: &str| {
         let orders = orders.iter().filter(|order| order.connection == connection);
-        orders.map(|order| (order.payment.as_str(), order)).collect::<BTreeMap<_, _>>()
+        orders
+            .map(|order| (order.payment.as_str(), order))
+            .collect::<BTreeMap<_, _>>()
     };
     payin(stage, &of("payin")).await;
     qiwi_pay(stage, &of("qiwi-pay")).await;
@@ -53,7 +55,9 @@ fn payin_payment(stage: &Stage, order: &Order, payments: &[&Value]) {
         let completed = steps.filter(|step| step["status"]["value"] == "COMPLETED");
         sorted(completed.map(|step| kopecks(step["amount"]["value"].as_str().unwrap())))
     };
-    let paid = payments.iter().filter(|payment| payment["status"]["value"] == "COMPLETED");
+    let paid = payments
+        .iter()
+        .filter(|payment| payment["status"]["value"] == "COMPLETED");
     let theirs = (paid.count(), completed("captures"), completed("refunds"));
     let ours = (
         order.succeeded(&["create"]).count(),
@@ -75,13 +79,19 @@ async fn qiwi_pay(stage: &Stage, orders: &BTreeMap<&str, &Order>) {
         .collect();
     let mut purchases: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     for known in done.iter().filter(|known| known["txn_type"] == PURCHASE) {
-        purchases.entry(known["order_id"].as_str().unwrap_or_default()).or_default().push(known);
+        purchases
+            .entry(known["order_id"].as_str().unwrap_or_default())
+            .or_default()
+            .push(known);
     }
     for (id, order) in orders {
         let bought = purchases.remove(id).unwrap_or_default();
         let ours = order.succeeded(&["create"]).count();
         stage.witness.expect(bought.len() == ours, || {
-            format!("QIWI PAY took money {} times, we know of {ours}: {order:?}", bought.len())
+            format!(
+                "QIWI PAY took money {} times, we know of {ours}: {order:?}",
+                bought.len()
+            )
         });
         let parents: Vec<&Value> = bought.iter().map(|known| &known["txn_id"]).collect();
         let returned = done.iter().filter(|known| {
@@ -95,7 +105,9 @@ async fn qiwi_pay(stage: &Stage, orders: &BTreeMap<&str, &Order>) {
         });
     }
     for (id, known) in purchases {
-        stage.witness.violation(format!("nobody here knows QIWI PAY's {id}: {known:?}"));
+        stage
+            .witness
+            .violation(format!("nobody here knows QIWI PAY's {id}: {known:?}"));
     }
 }
 
@@ -103,7 +115,9 @@ async fn wallet(stage: &Stage, orders: &BTreeMap<&str, &Order>) {
     let whole = state(stage, "/sandbox/wallet/state.json").await;
     let mut paid: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for known in list(&whole["transactions"]).filter(|known| known["status"] == "SUCCESS") {
-        paid.entry(known["id"].as_str().unwrap_or_default().to_owned()).or_default().push(known);
+        paid.entry(known["id"].as_str().unwrap_or_default().to_owned())
+            .or_default()
+            .push(known);
     }
     for order in orders.values() {
         let payouts = order.operations.iter().filter(|known| known.kind == "payout");
@@ -116,6 +130,8 @@ async fn wallet(stage: &Stage, orders: &BTreeMap<&str, &Order>) {
         });
     }
     for (id, known) in paid {
-        stage.witness.violation(format!("nobody here knows the wallet's {id}: {known:?}"));
+        stage
+            .witness
+            .violation(format!("nobody here knows the wallet's {id}: {known:?}"));
     }
 }

@@ -92,7 +92,11 @@ pub fn agree(stage: &Stage, shops: &Shops, orders: &[Order]) {
     words_hold(stage, &asks, orders);
     sums_are_those_of_the_steps(stage, orders);
     let told = asks.iter().filter(|ask| ask.told.is_some()).count();
-    stage.witness.note(format!("shops: {} requests, {told} taken, {} payments", asks.len(), orders.len()));
+    stage.witness.note(format!(
+        "shops: {} requests, {told} taken, {} payments",
+        asks.len(),
+        orders.len()
+    ));
 }
 
 fn payments_were_made_once(stage: &Stage, asks: &[Ask], orders: &[Order]) {
@@ -103,7 +107,9 @@ fn payments_were_made_once(stage: &Stage, asks: &[Ask], orders: &[Order]) {
     for ask in asks.iter().filter(|ask| ask.kind.makes_a_payment()) {
         let made = by_key.remove(ask.key.as_str()).unwrap_or_default();
         let (key, count) = (&ask.key, made.len());
-        stage.witness.expect(count <= 1, || format!("{key} became {count} payments"));
+        stage
+            .witness
+            .expect(count <= 1, || format!("{key} became {count} payments"));
         stage.witness.expect(count == 1 || ask.told.is_none(), || {
             format!("{key} was told {:?}, and nothing is stored", ask.told)
         });
@@ -122,14 +128,22 @@ fn steps_were_made_once(stage: &Stage, asks: &[Ask], orders: &[Order]) {
     let mut asked: BTreeMap<(&str, &str, i64), (usize, usize)> = BTreeMap::new();
     for ask in asks {
         let Some(payment) = &ask.payment else { continue };
-        let step = (payment.as_str(), ask.kind.operation(), i64::try_from(ask.kopecks).unwrap());
+        let step = (
+            payment.as_str(),
+            ask.kind.operation(),
+            i64::try_from(ask.kopecks).unwrap(),
+        );
         let counted = asked.entry(step).or_default();
         counted.0 += 1;
         counted.1 += usize::from(ask.told.is_some());
     }
     let mut made: BTreeMap<(&str, &str, i64), usize> = BTreeMap::new();
     for order in orders {
-        for known in order.operations.iter().filter(|known| !["create", "payout"].contains(&known.kind.as_str())) {
+        for known in order
+            .operations
+            .iter()
+            .filter(|known| !["create", "payout"].contains(&known.kind.as_str()))
+        {
             *made.entry((&order.payment, &known.kind, known.kopecks)).or_default() += 1;
         }
     }
@@ -140,7 +154,9 @@ fn steps_were_made_once(stage: &Stage, asks: &[Ask], orders: &[Order]) {
         stage.witness.expect(right, message);
     }
     for (step, times) in made {
-        stage.witness.violation(format!("nobody asked for {step:?}, and it is stored {times} times"));
+        stage
+            .witness
+            .violation(format!("nobody asked for {step:?}, and it is stored {times} times"));
     }
 }
 
@@ -159,7 +175,9 @@ fn words_hold(stage: &Stage, asks: &[Ask], orders: &[Order]) {
             }
             let id = operation["id"].as_str().unwrap_or_default();
             let kept = known.get(id).is_some_and(|known| known.status == "succeeded");
-            stage.witness.expect(kept, || format!("{}: told {operation}, stored {:?}", ask.key, known.get(id)));
+            stage.witness.expect(kept, || {
+                format!("{}: told {operation}, stored {:?}", ask.key, known.get(id))
+            });
         }
     }
 }
@@ -174,8 +192,12 @@ fn sums_are_those_of_the_steps(stage: &Stage, orders: &[Order]) {
         };
         let returned = sum(&["reversal", "refund"]);
         let right = (order.captured, order.returned) == (taken, returned);
-        stage.witness.expect(right, || format!("its steps took {taken} and gave back {returned}: {order:?}"));
+        stage.witness.expect(right, || {
+            format!("its steps took {taken} and gave back {returned}: {order:?}")
+        });
         let paid = ["succeeded", "partially_refunded", "refunded"].contains(&order.status.as_str());
-        stage.witness.expect(!paid || order.captured > 0, || format!("paid, and nothing was taken: {order:?}"));
+        stage.witness.expect(!paid || order.captured > 0, || {
+            format!("paid, and nothing was taken: {order:?}")
+        });
     }
 }

@@ -63,7 +63,9 @@ pub async fn audit_holds(stage: &Stage, operator: &Operator) {
     for name in operator.told() {
         let sql = format!("SELECT count(*) FROM audit WHERE CAST(after AS text) LIKE '%\"{name}\"%'");
         let times = stage.database.number(&sql).await;
-        stage.witness.expect(times == 1, || format!("the change to {name} is in the audit trail {times} times"));
+        stage.witness.expect(times == 1, || {
+            format!("the change to {name} is in the audit trail {times} times")
+        });
     }
 
     let verified = Cli::on(&stage.database).run(&["audit", "verify"]).await;
@@ -87,7 +89,9 @@ pub async fn nodes_count_together(stage: &Stage) {
                 break;
             }
             if Instant::now() > end {
-                stage.witness.violation(format!("node {number} does not use Redis again within {WITHIN:?}"));
+                stage
+                    .witness
+                    .violation(format!("node {number} does not use Redis again within {WITHIN:?}"));
                 break;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

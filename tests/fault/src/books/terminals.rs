@@ -29,7 +29,9 @@ pub async fn agree(stage: &Stage, terminals: &Terminals) {
         witness.expect(what == (pay.account.clone(), pay.kopecks), || {
             format!("{key:?} is stored as {what:?}, and was {pay:?}")
         });
-        witness.expect(numbers.insert(number), || format!("{key:?}: the number {number} was used twice"));
+        witness.expect(numbers.insert(number), || {
+            format!("{key:?}: the number {number} was used twice")
+        });
         let twice = stored.insert(key.clone(), (number, status)).is_some();
         witness.expect(!twice, || format!("{key:?} is stored twice"));
     }
@@ -41,10 +43,14 @@ pub async fn agree(stage: &Stage, terminals: &Terminals) {
             credited += 1;
             let number = tag(body, "prv_txn").and_then(|number| number.parse().ok());
             let right = credit.is_some() && credit.map(|(number, _)| *number) == number;
-            witness.expect(right, || format!("{key:?} was told {body}, and {:?} is stored", stored.get(key)));
+            witness.expect(right, || {
+                format!("{key:?} was told {body}, and {:?} is stored", stored.get(key))
+            });
         } else {
             refused += 1;
-            witness.expect(credit.is_none(), || format!("{key:?} was refused with {code} and is credited"));
+            witness.expect(credit.is_none(), || {
+                format!("{key:?} was refused with {code} and is credited")
+            });
         }
     }
     witness.note(format!("terminals: {credited} credited, {refused} refused"));

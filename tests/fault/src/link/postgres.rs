@@ -62,7 +62,9 @@ impl Words {
             // CommandComplete
             b'C' => {
                 let tag = self.body.split(|byte| *byte == 0).next().unwrap_or_default();
-                let writes = [&b"INSERT"[..], b"UPDATE", b"DELETE"].iter().any(|word| tag.starts_with(word));
+                let writes = [&b"INSERT"[..], b"UPDATE", b"DELETE"]
+                    .iter()
+                    .any(|word| tag.starts_with(word));
                 self.wrote |= writes && !tag.ends_with(b" 0");
                 tag == b"COMMIT"
             }
@@ -88,7 +90,12 @@ mod tests {
 
     #[test]
     fn a_commit_is_seen_however_it_is_cut() {
-        let quiet = [message(b'T', b"some rows"), message(b'C', b"SELECT 3\0"), message(b'Z', b"I")].concat();
+        let quiet = [
+            message(b'T', b"some rows"),
+            message(b'C', b"SELECT 3\0"),
+            message(b'Z', b"I"),
+        ]
+        .concat();
         let inside = [message(b'C', b"INSERT 0 1\0"), message(b'Z', b"T")].concat();
         let commit = [message(b'C', b"COMMIT\0"), message(b'Z', b"I")].concat();
         let alone = [message(b'C', b"UPDATE 2\0"), message(b'Z', b"I")].concat();
@@ -101,7 +108,11 @@ mod tests {
             assert!(tell(&commit));
             let mut words = Words::default();
             words.begun = true;
-            let mut tell = |bytes: &[u8]| bytes.chunks(cut).fold(false, |seen, bytes| seen | words.tell_of_commit(bytes));
+            let mut tell = |bytes: &[u8]| {
+                bytes
+                    .chunks(cut)
+                    .fold(false, |seen, bytes| seen | words.tell_of_commit(bytes))
+            };
             assert!(tell(&alone));
             assert!(!tell(&quiet));
         }

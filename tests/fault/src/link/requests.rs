@@ -34,7 +34,10 @@ impl Requests {
 
     /// Of the first request, once its head is there.
     fn length(&self) -> Option<usize> {
-        let head = self.begun.windows(HEAD_END.len()).position(|window| window == HEAD_END)?;
+        let head = self
+            .begun
+            .windows(HEAD_END.len())
+            .position(|window| window == HEAD_END)?;
         let text = String::from_utf8_lossy(&self.begun[..head]).to_ascii_lowercase();
         let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
         let body = length.map_or(Some(0), |length| length.trim().parse::<usize>().ok())?;

@@ -36,7 +36,11 @@ pub fn svg(minutes: f64, panels: &[Panel<'_>]) -> String {
 }
 
 fn draw(svg: &mut String, panel: &Panel<'_>, top: f64) {
-    let most = panel.lines.iter().flat_map(|(_, line)| line).fold(1.0_f64, |most, number| most.max(*number));
+    let most = panel
+        .lines
+        .iter()
+        .flat_map(|(_, line)| line)
+        .fold(1.0_f64, |most, number| most.max(*number));
     let most = most * 1.1;
     let (bottom, right) = (top + PANEL, WIDTH - RIGHT);
     let _ = write!(
@@ -52,9 +56,10 @@ fn draw(svg: &mut String, panel: &Panel<'_>, top: f64) {
     for (at, (name, line)) in panel.lines.iter().enumerate() {
         let colour = COLOURS[at % COLOURS.len()];
         let step = (right - LEFT) / (line.len().max(2) - 1) as f64;
-        let points = line.iter().enumerate().map(|(at, number)| {
-            format!("{:.1},{:.1}", LEFT + at as f64 * step, bottom - number / most * PANEL)
-        });
+        let points = line
+            .iter()
+            .enumerate()
+            .map(|(at, number)| format!("{:.1},{:.1}", LEFT + at as f64 * step, bottom - number / most * PANEL));
         let points = points.collect::<Vec<_>>().join(" ");
         let x = LEFT + 220.0 + at as f64 * 120.0;
         let _ = write!(

@@ -28,16 +28,28 @@ pub async fn take(stage: &Stage, at: Duration, counts: &Counts) -> Sample {
     for node in &stage.nodes {
         let node = node.lock().await;
         let process = format!("/proc/{}", node.gateway.pid());
-        memory_mb.push(resident_mb(&std::fs::read_to_string(format!("{process}/status")).unwrap()));
+        memory_mb.push(resident_mb(
+            &std::fs::read_to_string(format!("{process}/status")).unwrap(),
+        ));
         files.push(std::fs::read_dir(format!("{process}/fd")).unwrap().count() as f64);
         let url = format!("http://{}/metrics", node.gateway.admin_address);
         let metrics = reqwest::get(url).await.unwrap().text().await.unwrap();
-        let waiting = metrics.lines().find_map(|line| line.strip_prefix("tollgate_payments_waiting "));
-        payments_waiting += waiting.and_then(|number| number.parse::<f64>().ok()).unwrap_or_default();
+        let waiting = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("tollgate_payments_waiting "));
+        payments_waiting += waiting
+            .and_then(|number| number.parse::<f64>().ok())
+            .unwrap_or_default();
     }
-    let bytes = stage.database.number("SELECT pg_database_size(current_database())").await;
+    let bytes = stage
+        .database
+        .number("SELECT pg_database_size(current_database())")
+        .await;
     // By the partial index of those that wait.
-    let webhooks = stage.database.number("SELECT count(*) FROM deliveries WHERE status = 'pending'").await;
+    let webhooks = stage
+        .database
+        .number("SELECT count(*) FROM deliveries WHERE status = 'pending'")
+        .await;
     Sample {
         at,
         memory_mb,
