@@ -128,8 +128,8 @@ fn is_flat(samples: &[Sample], peak: f64) -> bool {
     }
     let last = &samples[samples.len() - 1];
     println!(
-        "{} answered, {} told to come again, {} failed; peak {peak:.0}/s; {:.0} webhooks wait; database {:.0} MB",
-        last.answered, last.later, last.failed, last.webhooks_waiting, last.database_mb
+        "{} answered, {} told to come again, {} failed; peak {peak:.0}/s; {} webhooks arrived, {:.0} wait; database {:.0} MB",
+        last.answered, last.later, last.failed, last.hooks, last.webhooks_waiting, last.database_mb
     );
     flat && last.failed == 0 && last.webhooks_waiting <= WAITING_MAX
 }

@@ -21,6 +21,8 @@ pub struct Sample {
     pub answered: u64,
     pub later: u64,
     pub failed: u64,
+    /// Webhooks that arrived.
+    pub hooks: u64,
 }
 
 pub async fn take(stage: &Stage, at: Duration, counts: &Counts) -> Sample {
@@ -60,6 +62,7 @@ pub async fn take(stage: &Stage, at: Duration, counts: &Counts) -> Sample {
         answered: counts.answered.load(Ordering::Relaxed),
         later: counts.later.load(Ordering::Relaxed),
         failed: counts.failed.load(Ordering::Relaxed),
+        hooks: counts.hooks.load(Ordering::Relaxed),
     }
 }
 
@@ -73,7 +76,7 @@ pub fn csv(samples: &[Sample]) -> String {
     let nodes = samples.first().map_or(0, |sample| sample.memory_mb.len());
     let of_nodes = |what: &str| (0..nodes).map(|node| format!(",node{node}_{what}")).collect::<String>();
     let mut text = format!(
-        "seconds{}{},payments_waiting,webhooks_waiting,database_mb,answered,later,failed\n",
+        "seconds{}{},payments_waiting,webhooks_waiting,database_mb,answered,later,failed,webhooks\n",
         of_nodes("memory_mb"),
         of_nodes("files")
     );
@@ -84,13 +87,14 @@ pub fn csv(samples: &[Sample]) -> String {
         }
         let _ = writeln!(
             text,
-            ",{},{},{:.1},{},{},{}",
+            ",{},{},{:.1},{},{},{},{}",
             sample.payments_waiting,
             sample.webhooks_waiting,
             sample.database_mb,
             sample.answered,
             sample.later,
-            sample.failed
+            sample.failed,
+            sample.hooks
         );
     }
     text
