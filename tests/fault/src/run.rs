@@ -34,7 +34,7 @@ const NETWORKS: [&str; 3] = [
     "/sandbox/wallet/state.json",
 ];
 /// A client ends its last request, with all tries, within this.
-const CLIENTS_END_WITHIN: Duration = Duration::from_secs(60);
+const CLIENTS_END_WITHIN: Duration = Duration::from_secs(240);
 
 pub struct Outcome {
     pub seed: u64,

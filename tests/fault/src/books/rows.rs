@@ -76,7 +76,7 @@ pub async fn audit_holds(stage: &Stage, operator: &Operator) {
 
 /// What nodes count together they count together again, once Redis is there.
 pub async fn nodes_count_together(stage: &Stage) {
-    const WITHIN: Duration = Duration::from_secs(15);
+    const WITHIN: Duration = Duration::from_secs(120);
     if stage.redis.is_none() {
         return;
     }
