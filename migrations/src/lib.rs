@@ -28,6 +28,9 @@ mod m20261128_000020_certificates;
 mod m20261128_000021_sealing_keys;
 mod m20261128_000030_limits;
 mod m20261128_000040_own_limits_and_hosts;
+mod m20261128_000050_back_office;
+mod m20261128_000051_exports;
+mod m20261128_000052_settlement_notes;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -57,6 +60,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000020_certificates::Migration),
             Box::new(m20261128_000021_sealing_keys::Migration),
             Box::new(m20261128_000040_own_limits_and_hosts::Migration),
+            Box::new(m20261128_000050_back_office::Migration),
+            Box::new(m20261128_000051_exports::Migration),
+            Box::new(m20261128_000052_settlement_notes::Migration),
         ]
     }
 }

@@ -144,7 +144,10 @@ impl Budget {
             return Err(self.stop(lua, Stop::Steps));
         }
         self.spent.set(spent);
-        if spent.is_multiple_of(STEPS_BETWEEN_LOOKS) || lua.used_memory() > self.light.get() {
+        let used = lua.used_memory();
+        // What earlier calls left behind is collected some time during this one; until then it hides what this one holds.
+        self.light.set(self.light.get().min(used + LIGHT_BYTES));
+        if spent.is_multiple_of(STEPS_BETWEEN_LOOKS) || used > self.light.get() {
             self.look(lua)?;
         }
         Ok(VmState::Continue)

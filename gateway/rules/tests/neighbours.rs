@@ -116,6 +116,22 @@ impl rules::Host for Watched {
     }
 }
 
+/// Whatever of them is collected, and when.
+#[test]
+fn what_earlier_calls_left_in_the_vm_changes_no_decision() {
+    let engine = support::engine();
+    let long = program(&engine, &handler(LONG));
+    let host = Gateway::default();
+    let around = Surroundings::of(&host);
+    let (input, context) = (input(), context());
+    let first = wait(engine.run(&long, &input, &context, &around));
+    assert!(matches!(first.outcome, Outcome::Accept { .. }), "{first:?}");
+    for number in 1..50 {
+        let later = wait(engine.run(&long, &input, &context, &around));
+        assert!(later.is_same_as(&first), "call {number}: {later:?}");
+    }
+}
+
 #[test]
 fn a_merchant_whose_calls_take_long_decides_the_same_aside() {
     let engine = support::engine();
@@ -135,7 +151,8 @@ fn a_merchant_whose_calls_take_long_decides_the_same_aside() {
     assert!(matches!(here.outcome, Outcome::Accept { .. }), "{here:?}");
     for _ in 1..LONG_CALLS {
         assert!(!allowance.is_aside(), "once may be the machine's doing");
-        wait(engine.run(&long, &input, &context, &around));
+        let again = wait(engine.run(&long, &input, &context, &around));
+        assert!(again.is_same_as(&here), "{again:?} {here:?}");
     }
     assert!(allowance.is_aside(), "{here:?}");
     let aside = wait(engine.run(&long, &input, &context, &around));

@@ -11,6 +11,7 @@ pub mod lists;
 pub mod masking;
 pub mod neighbours;
 pub mod node;
+pub mod office;
 pub mod payments;
 pub mod plugins;
 pub mod rulebook;

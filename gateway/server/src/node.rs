@@ -35,6 +35,8 @@ use crate::events::Sender;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
 use crate::neighbours::{Redis, RedisError};
 use crate::node::public::Desk;
+use crate::office::exports::ExportLimits;
+use crate::office::{ExportDesk, GoLive, Overviews};
 use crate::payments::orders::{Orders, Parts as OrderParts};
 use crate::payments::velocity::{SharedVelocities, Velocities};
 use crate::payments::{Acceptance, AccountCheck, Canaries, Hosts, Lookups, Parts, ShadowJob, Shadows};
@@ -319,6 +321,15 @@ impl Node {
             metrics,
             stopping: Arc::clone(&stopping),
         });
+        let exports = export_desk(settings, &core);
+        workers.push(tokio::spawn(exports.clone().serve(stopped.clone())));
+        let golive = GoLive {
+            store: core.store.clone(),
+            plugins: core.plugins.clone(),
+            sealer: Arc::clone(&core.sealer),
+            traffic: core.traffic.clone(),
+            clock: Arc::clone(&core.clock),
+        };
         let people = open_people(settings, &core, bootstrap.clone()).await?;
         let public_address = Arc::new(OnceLock::new());
         let admin = Data::new(admin::Admin {
@@ -342,6 +353,9 @@ impl Node {
             clock: Arc::clone(&core.clock),
             new_deliveries: Arc::clone(&new_deliveries),
             people,
+            overviews: Overviews::new(core.store.clone(), Arc::clone(&core.clock)),
+            golive,
+            exports,
             bootstrap,
             proxies: settings.public.proxies(),
             public_address: Arc::clone(&public_address),
@@ -429,6 +443,18 @@ impl Node {
             watch.abort();
         }
         self.log.flush().await;
+    }
+}
+
+fn export_desk(settings: &Settings, core: &Core) -> ExportDesk {
+    ExportDesk {
+        store: core.store.clone(),
+        clock: Arc::clone(&core.clock),
+        limits: ExportLimits {
+            rows_max: settings.exports.rows_max,
+            kept: chrono::TimeDelta::hours(i64::from(settings.exports.keep_hours)),
+        },
+        new_jobs: Arc::new(Notify::new()),
     }
 }
 

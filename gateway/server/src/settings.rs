@@ -79,6 +79,7 @@ pub struct Settings {
     pub rules: RuleSettings,
     pub lists: ListSettings,
     pub exchanges: ExchangeSettings,
+    pub exports: ExportSettings,
     pub webhooks: WebhookSettings,
     pub connectors: ConnectorSettings,
     pub certificates: CertificateSettings,
@@ -250,6 +251,13 @@ pub struct ExchangeSettings {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ExportSettings {
+    pub rows_max: u64,
+    pub keep_hours: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WebhookSettings {
     pub timeout_ms: u64,
     pub poll_ms: u64,
@@ -360,6 +368,8 @@ impl Settings {
             ("limits.peer_sockets", u64::from(self.limits.peer_sockets)),
             ("shedding.delay_ms", self.shedding.delay_ms),
             ("shedding.after_ms", self.shedding.after_ms),
+            ("exports.rows_max", self.exports.rows_max),
+            ("exports.keep_hours", u64::from(self.exports.keep_hours)),
             ("webhooks.timeout_ms", self.webhooks.timeout_ms),
             ("webhooks.poll_ms", self.webhooks.poll_ms),
             ("webhooks.in_flight_max", self.webhooks.in_flight_max as u64),

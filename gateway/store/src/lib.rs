@@ -20,6 +20,7 @@ mod entities;
 mod error;
 mod events;
 mod exchanges;
+mod exports;
 mod guard_refusals;
 mod idempotency;
 mod invitations;
@@ -30,9 +31,11 @@ mod lists;
 mod log_writer;
 mod lookup;
 mod merchants;
+mod milestones;
 mod moment;
 mod numbers;
 mod orders;
+mod overview;
 mod page;
 mod payment_writer;
 mod payments;
@@ -43,8 +46,10 @@ mod rule_settings;
 mod rule_troubles;
 mod rules;
 mod sealed;
+mod search;
 mod server_certificates;
 mod sessions;
+mod settlement_notes;
 mod settlements;
 mod shadows;
 mod supervise;
@@ -66,6 +71,7 @@ pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, Ne
 pub use error::StoreError;
 pub use events::{Event, NewEvent};
 pub use exchanges::{Exchange, ExchangeFilter, NewExchange};
+pub use exports::{Export, ExportStatus, NewExport, TakenExport};
 pub use guard_refusals::GuardRefusals;
 pub use idempotency::{IdempotencyKey, KeyAnswer, KeyClaim};
 pub use invitations::Invitation;
@@ -78,11 +84,13 @@ pub use merchants::{
     Connection, ConnectionChange, ConnectionStatus, Merchant, MerchantChange, MerchantStatus, NewConnection,
     NewMerchant, Tenant,
 };
+pub use milestones::Milestones;
 pub use numbers::PaymentNumbers;
 pub use orders::{
     DueOperation, NewOrder, OperationStatus, Order, OrderChange, OrderDirection, OrderOperation, OrderState,
     OrderWritten,
 };
+pub use overview::{Backlog, COUNTED_MAX, Doubts, PublishedTrouble, RefusalSum, Scope, TrafficSpan, TrafficSum};
 pub use page::{Cursor, PAGE_SIZE_MAX, Page};
 pub use payment_writer::{PaymentWrite, PaymentWriter, WriteOutcome};
 pub use payments::{NewDelivery, NewOperation, NewPayment, Operation, Payment, PaymentFilter, PaymentStatus};
@@ -92,9 +100,11 @@ pub use rule_secrets::{NewRuleSecret, RULE_SECRETS_MAX, RuleSecret, RuleSecretFo
 pub use rule_troubles::{RuleFailure, RuleTrouble};
 pub use rules::{NewDraft, NewRevision, RuleDraft, RuleRevision};
 pub use sealed::{OwnedConfig, SEALED_COLUMNS, SealedColumn, SealedRow, SealingKey};
+pub use search::{Found, Reach};
 pub use server_certificates::{CertificateAuthority, ClientCertificates, ServerCertificate};
 pub use sessions::{Session, SignInFailures};
-pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementRecord, SettlementSummary};
+pub use settlement_notes::SettlementNote;
+pub use settlements::{NewSettlement, Outcome, SettlementFile, SettlementFilter, SettlementRecord, SettlementSummary};
 pub use shadows::{NewShadow, RuleShadow, ShadowCounts, ShadowGroup};
 pub use tokens::{NewPaymentToken, PaymentToken};
 pub use velocity::{VelocityKey, VelocityMark, VelocitySpan, VelocityTotals, velocity_totals, window_edge};

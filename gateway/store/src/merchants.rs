@@ -87,6 +87,7 @@ pub struct MerchantChange {
 pub struct NewConnection {
     pub slug: String,
     pub plugin: String,
+    pub status: ConnectionStatus,
     pub config: Value,
     pub basic: Option<(String, String)>,
 }
@@ -249,7 +250,7 @@ impl Store {
             merchant_id: Set(merchant.to_string()),
             slug: Set(new.slug),
             plugin: Set(new.plugin),
-            status: Set(ConnectionStatus::Active.as_str().to_owned()),
+            status: Set(new.status.as_str().to_owned()),
             config: Set(new.config),
             basic_login: Set(login),
             basic_password_hash: Set(hash),
@@ -454,7 +455,7 @@ pub(crate) fn read_id<T: std::str::FromStr<Err = plugin_sdk::IdError>>(text: &st
 }
 
 impl Merchant {
-    fn read(row: merchants::Model) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: merchants::Model) -> Result<Self, StoreError> {
         Ok(Self {
             id: read_id(&row.id)?,
             slug: row.slug,

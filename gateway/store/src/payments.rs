@@ -5,13 +5,19 @@ use plugin_sdk::{
     Booking, ConnectionId, Currency, DeliveryId, EndpointId, EventId, MerchantId, Money, OperationId, PaymentId,
     PaymentKey, Reason,
 };
-use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, IntoCondition, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 
 use crate::entities::{deliveries, operations, orders, payments};
 use crate::merchants::read_id;
+use crate::overview::{first_id, past_id};
 use crate::{Cursor, DeliveryStatus, Page, Store, StoreError};
+
+/// What nearly all payments come to.
+const COMMON: [PaymentStatus; 2] = [PaymentStatus::Succeeded, PaymentStatus::Declined];
+/// All but [`COMMON`], to the word as in the index `payments_uncommon`.
+const UNCOMMON: &str = "status NOT IN ('succeeded', 'declined')";
 
 /// Money that was meant to move once.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,20 +199,55 @@ impl Store {
         filter: &PaymentFilter,
         cursor: &Cursor,
     ) -> Result<Page<Payment>, StoreError> {
-        let mut query = payments::Entity::find()
-            .filter(payments::Column::MerchantId.eq(merchant.to_string()))
-            .filter(filter.condition())
-            .order_by_desc(payments::Column::Id)
-            .limit(cursor.limit + 1);
-        if let Some(after) = &cursor.after {
-            query = query.filter(payments::Column::Id.lt(after));
+        let page = |ways: Condition| {
+            let mut query = payments::Entity::find()
+                .filter(payments::Column::MerchantId.eq(merchant.to_string()))
+                .filter(ways)
+                .filter(filter.condition())
+                .order_by_desc(payments::Column::Id)
+                .limit(cursor.limit + 1);
+            if let Some(after) = &cursor.after {
+                query = query.filter(payments::Column::Id.lt(after));
+            }
+            query
+        };
+        let mut rows = Vec::new();
+        match &filter.search {
+            None => rows = page(Condition::all()).all(&self.reads).await?,
+            // One question for each way to call a payment: of them together no index knows an answer.
+            Some(search) => {
+                for way in self.ways_to(merchant, search).await? {
+                    rows.extend(page(way).all(&self.reads).await?);
+                }
+                rows.sort_by(|a, b| b.id.cmp(&a.id));
+                rows.dedup_by(|a, b| a.id == b.id);
+            }
         }
-        Page::of(
-            query.all(&self.reads).await?,
-            cursor.limit,
-            |row| row.id.clone(),
-            Payment::read,
-        )
+        Page::of(rows, cursor.limit, |row| row.id.clone(), Payment::read)
+    }
+
+    /// The ways in which a text can name payments of a merchant.
+    async fn ways_to(&self, merchant: MerchantId, search: &str) -> Result<Vec<Condition>, StoreError> {
+        use payments::Column;
+        let connections = self.connection_ids(merchant).await?;
+        let by_key = Column::ConnectionId.is_in(connections).and(Column::Key1.eq(search));
+        let mut ways = vec![
+            Column::Account.eq(search).into_condition(),
+            by_key.into_condition(),
+            Column::Id
+                .in_subquery(orders_called(merchant, orders::Column::OrderId, search))
+                .into_condition(),
+            Column::Id
+                .in_subquery(orders_called(merchant, orders::Column::NetworkId, search))
+                .into_condition(),
+        ];
+        if crate::search::is_payment_id(search) {
+            ways.push(Column::Id.eq(search).into_condition());
+        }
+        if let Ok(number) = search.parse::<i64>() {
+            ways.push(Column::Number.eq(number).into_condition());
+        }
+        Ok(ways)
     }
 
     pub async fn operations(&self, merchant: MerchantId, payment: PaymentId) -> Result<Vec<Operation>, StoreError> {
@@ -228,40 +269,31 @@ impl PaymentFilter {
         }
         if let Some(status) = self.status {
             condition = condition.add(payments::Column::Status.eq(status.as_str()));
+            if !COMMON.contains(&status) {
+                // In the words of the index that holds only these.
+                condition = condition.add(Expr::cust(UNCOMMON));
+            }
         }
+        // Ids sort by the moment they were made at, and there is an index on them.
         if let Some(from) = self.created_from {
             condition = condition.add(payments::Column::CreatedAt.gte(from));
+            condition = condition.add(payments::Column::Id.gte(first_id(from)));
         }
         if let Some(until) = self.created_until {
             condition = condition.add(payments::Column::CreatedAt.lt(until));
-        }
-        if let Some(search) = &self.search {
-            let mut any = Condition::any()
-                .add(payments::Column::Id.eq(search))
-                .add(payments::Column::Key1.eq(search))
-                .add(payments::Column::Account.eq(search))
-                .add(payments::Column::Id.in_subquery(orders_called(search)));
-            if let Ok(number) = search.parse::<i64>() {
-                any = any.add(payments::Column::Number.eq(number));
-            }
-            condition = condition.add(any);
+            condition = condition.add(payments::Column::Id.lt(past_id(until)));
         }
         condition
     }
 }
 
 /// Payments whose order the merchant, or the network, calls so.
-fn orders_called(name: &str) -> SelectStatement {
-    let same_merchant = (payments::Entity, payments::Column::MerchantId);
+fn orders_called(merchant: MerchantId, column: orders::Column, name: &str) -> SelectStatement {
     Query::select()
         .column(orders::Column::PaymentId)
         .from(orders::Entity)
-        .and_where(Expr::col((orders::Entity, orders::Column::MerchantId)).equals(same_merchant))
-        .cond_where(
-            Condition::any()
-                .add(orders::Column::OrderId.eq(name))
-                .add(orders::Column::NetworkId.eq(name)),
-        )
+        .and_where(orders::Column::MerchantId.eq(merchant.to_string()))
+        .and_where(column.eq(name))
         .take()
 }
 

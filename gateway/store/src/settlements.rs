@@ -3,9 +3,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, MerchantId, PaymentKey, Settlement, SettlementId, SettlementRow};
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, Statement, TransactionTrait,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Statement, TransactionTrait,
 };
 
 use crate::bulk::{self, OnConflict};
@@ -13,7 +14,8 @@ use crate::entities::{connections, payments, settlement_files, settlement_rows};
 use crate::link::Link;
 use crate::lookup::payments_by_keys;
 use crate::merchants::read_id;
-use crate::{Cursor, Page, Payment, PaymentStatus, Store, StoreError};
+use crate::settlement_notes::IS_RESOLVED;
+use crate::{Cursor, Page, Payment, PaymentStatus, SettlementNote, Store, StoreError};
 
 /// Rows that are compared and stored at once.
 const CHUNK_SIZE: usize = 1_000;
@@ -85,6 +87,8 @@ pub struct SettlementSummary {
     /// The same file had been imported before; nothing was changed.
     pub repeated: bool,
     pub counts: Vec<(Outcome, u64)>,
+    /// Differences that somebody settled.
+    pub resolved: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +104,16 @@ pub struct SettlementRecord {
     pub our_amount_minor: Option<i64>,
     pub currency: String,
     pub booked_at: Option<DateTime<Utc>>,
+    /// What somebody found out about it.
+    pub note: Option<SettlementNote>,
+}
+
+/// Absent means any.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SettlementFilter {
+    pub outcome: Option<Outcome>,
+    /// Whether somebody settled it.
+    pub resolved: Option<bool>,
 }
 
 impl Store {
@@ -175,7 +189,7 @@ impl Store {
         &self,
         merchant: MerchantId,
         id: SettlementId,
-        outcome: Option<Outcome>,
+        filter: SettlementFilter,
         cursor: &Cursor,
     ) -> Result<Page<SettlementRecord>, StoreError> {
         let mut query = settlement_rows::Entity::find()
@@ -183,18 +197,30 @@ impl Store {
             .filter(settlement_rows::Column::SettlementId.eq(id.to_string()))
             .order_by_asc(settlement_rows::Column::Id)
             .limit(cursor.limit + 1);
-        if let Some(outcome) = outcome {
+        if let Some(outcome) = filter.outcome {
             query = query.filter(settlement_rows::Column::Outcome.eq(outcome.as_str()));
         }
+        query = match filter.resolved {
+            None => query,
+            Some(true) => query.filter(Expr::cust(IS_RESOLVED)),
+            // What matches needs nobody.
+            Some(false) => query
+                .filter(settlement_rows::Column::Outcome.ne(Outcome::Matched.as_str()))
+                .filter(Expr::cust(format!("NOT {IS_RESOLVED}"))),
+        };
         if let Some(after) = cursor.after.as_deref().and_then(|after| after.parse::<i64>().ok()) {
             query = query.filter(settlement_rows::Column::Id.gt(after));
         }
-        Page::of(
+        let page = Page::of(
             query.all(&self.reads).await?,
             cursor.limit,
             |row| row.id.to_string(),
-            SettlementRecord::read,
-        )
+            Ok,
+        )?;
+        Ok(Page {
+            items: self.with_notes(merchant, page.items).await?,
+            next: page.next,
+        })
     }
 
     async fn summary(
@@ -214,11 +240,19 @@ impl Store {
             .all(&self.writes)
             .await?;
         let counted: HashMap<String, i64> = counted.into_iter().collect();
+        let resolved = settlement_rows::Entity::find()
+            .filter(settlement_rows::Column::MerchantId.eq(merchant.to_string()))
+            .filter(settlement_rows::Column::SettlementId.eq(file.id.to_string()))
+            .filter(settlement_rows::Column::Outcome.ne(Outcome::Matched.as_str()))
+            .filter(Expr::cust(IS_RESOLVED))
+            .count(&self.writes)
+            .await?;
         let count = |outcome: Outcome| counted.get(outcome.as_str()).copied().unwrap_or(0).unsigned_abs();
         Ok(SettlementSummary {
             file,
             repeated,
             counts: Outcome::ALL.map(|outcome| (outcome, count(outcome))).to_vec(),
+            resolved,
         })
     }
 }
@@ -229,7 +263,6 @@ async fn take_connection(
     merchant: MerchantId,
     connection: ConnectionId,
 ) -> Result<(), StoreError> {
-    use sea_orm::sea_query::Expr;
     let taken = connections::Entity::update_many()
         .col_expr(connections::Column::Id, Expr::col(connections::Column::Id))
         .filter(connections::Column::Id.eq(connection.to_string()))
@@ -395,7 +428,7 @@ impl SettlementFile {
 }
 
 impl SettlementRecord {
-    fn read(row: settlement_rows::Model) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: settlement_rows::Model) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.id,
             outcome: Outcome::read(&row.outcome)?,
@@ -411,6 +444,7 @@ impl SettlementRecord {
             our_amount_minor: row.our_amount_minor,
             currency: row.currency,
             booked_at: row.booked_at,
+            note: None,
         })
     }
 }

@@ -35,6 +35,12 @@ macro_rules! typed_id {
             pub fn generate_at(moment: DateTime<Utc>) -> Self {
                 Self(Ulid::from_datetime(moment.into()))
             }
+
+            /// The smallest id of a moment, in milliseconds since 1970: whatever is below it was made before.
+            #[must_use]
+            pub const fn first_at(milliseconds: u64) -> Self {
+                Self(Ulid::from_parts(milliseconds, 0))
+            }
         }
 
         impl fmt::Display for $name {
@@ -101,6 +107,7 @@ typed_id!(InvitationId, "inv", "invitation");
 typed_id!(SessionId, "ses", "session");
 typed_id!(ClientCertificateId, "ccr", "client certificate");
 typed_id!(ServerCertificateId, "scr", "server certificate");
+typed_id!(ExportId, "exp", "export");
 
 #[cfg(test)]
 mod tests {
@@ -118,6 +125,14 @@ mod tests {
         let moment = Utc::now();
         let (earlier, later) = (moment, moment + chrono::Duration::milliseconds(1));
         assert!(EventId::generate_at(earlier) < EventId::generate_at(later));
+    }
+
+    #[test]
+    fn ids_sort_by_their_moment() {
+        let now = PaymentId::generate();
+        let (before, after) = (PaymentId::first_at(1_000), PaymentId::first_at(u64::MAX >> 16));
+        assert!(before < now && now < after);
+        assert!(before.to_string() < now.to_string() && now.to_string() < after.to_string());
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub use clock::{Clock, SystemClock, TestClock};
 pub use connector::Connector;
 pub use ids::{
     ApiKeyId, AuditId, CanaryId, ClientCertificateId, ConnectionId, DecisionId, DeliveryId, EndpointId, EventId,
-    IdError, InvitationId, ListImportId, MembershipId, MerchantId, OperationId, PaymentId, PersonId, ReplayId,
-    ServerCertificateId, SessionId, SettlementId, ShadowId, TokenId,
+    ExportId, IdError, InvitationId, ListImportId, MembershipId, MerchantId, OperationId, PaymentId, PersonId,
+    ReplayId, ServerCertificateId, SessionId, SettlementId, ShadowId, TokenId,
 };
 pub use inbound::{
     Booking, Command, Field, InboundConnection, InboundProtocol, NetworkAnswer, NetworkRequest, Objections, PaymentKey,

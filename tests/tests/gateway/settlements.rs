@@ -153,3 +153,76 @@ async fn a_wrong_file_is_refused_whole(#[values(Sqlite, Postgres)] backend: Back
     assert_eq!(stage.admin().send(Method::POST, unnamed, None).await.status, 400);
     assert_eq!(stage.count("settlement_files").await, 0);
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_difference_is_settled_with_a_note(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = stage_with_payments(backend).await;
+    let admin = stage.admin();
+    let summary = admin.post_bytes(IMPORT, file("\r\n").into_bytes()).await.success();
+    let rows = format!(
+        "/admin/v1/merchants/acme/settlements/{}/rows",
+        summary["id"].as_str().unwrap()
+    );
+    let open = async || {
+        let open = admin.get(&format!("{rows}?resolved=false")).await;
+        open["data"].as_array().unwrap().clone()
+    };
+    let differences = open().await;
+    assert_eq!(differences.len(), 4);
+    let row = differences.iter().find(|row| row["outcome"] == "ours_only").unwrap();
+    let note = format!("{rows}/{}/note", row["id"].as_str().unwrap());
+    let said = admin
+        .put(&note, &json!({"note": "asked the network", "resolved": false}))
+        .await;
+    assert_eq!(
+        (&said["note"]["note"], &said["note"]["author"]),
+        (&json!("asked the network"), &json!("operator"))
+    );
+    assert_eq!(open().await.len(), 4, "a note alone settles nothing");
+    admin
+        .put(&note, &json!({"note": "it came with the next file", "resolved": true}))
+        .await;
+    assert_eq!(open().await.len(), 3);
+    let settled = admin.get(&format!("{rows}?resolved=true")).await;
+    assert_eq!(settled["data"][0]["note"]["note"], "it came with the next file");
+    let told = admin.get(rows.strip_suffix("/rows").unwrap()).await;
+    assert_eq!(told["resolved"], 1);
+
+    // A second file of the day writes what only we have anew; what was said of it stays.
+    let second = file("\n").replace("8.00", "9.00").replace("259.51", "260.51");
+    let second = admin
+        .post_bytes(&IMPORT.replace("1.csv", "2.csv"), second.into_bytes())
+        .await
+        .success();
+    let rows = format!(
+        "/admin/v1/merchants/acme/settlements/{}/rows",
+        second["id"].as_str().unwrap()
+    );
+    let again = admin.get(&format!("{rows}?outcome=ours_only")).await;
+    assert_eq!(again["data"][0]["note"]["resolved"], true, "{again}");
+
+    let trail = stage.list("audit").await;
+    let entry = trail
+        .iter()
+        .find(|entry| entry["action"] == "settlements.note")
+        .unwrap();
+    assert_eq!(entry["before"]["note"], "asked the network");
+    assert_eq!(entry["after"]["resolved"], true);
+    for (path, body, status) in [
+        (note.as_str(), json!({"note": "x".repeat(2_001), "resolved": true}), 422),
+        (note.as_str(), json!({"note": "x"}), 400),
+        (
+            &format!("{rows}/999999/note"),
+            json!({"note": "x", "resolved": true}),
+            404,
+        ),
+        (&format!("{rows}/x/note"), json!({"note": "x", "resolved": true}), 404),
+    ] {
+        assert_eq!(
+            admin.send(Method::PUT, path, Some(&body)).await.status,
+            status,
+            "{path}"
+        );
+    }
+}

@@ -91,6 +91,8 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("installation_certificates:write", RUNNERS),
     ("payments:read", EVERYBODY),
     ("payments:write", MONEY),
+    ("exports:read", NOT_VIEWERS),
+    ("exports:write", NOT_VIEWERS),
     ("exchanges:read", NOT_VIEWERS),
     ("events:read", EVERYBODY),
     ("webhooks:read", EVERYBODY),

@@ -9,8 +9,9 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, audit, canary, certificates, connections, decisions, hosts, ledger, limits, lists, me, merchants, orders,
-    people, replays, revisions, rules, secrets, session, settlements, shadow, terminal_lab, webhooks,
+    api_keys, audit, canary, certificates, connections, decisions, exports, golive, hosts, ledger, limits, lists, me,
+    merchants, orders, overview, people, replays, revisions, rules, search, secrets, session, settlements, shadow,
+    terminal_lab, webhooks,
 };
 use crate::api::merchant as v1;
 
@@ -49,11 +50,22 @@ use crate::api::merchant as v1;
         people::change_staff,
         people::remove_staff,
         audit::list_whole_audit,
+        overview::get_overview,
+        overview::get_merchant_overview,
+        search::search,
+        search::search_merchant,
+        golive::get_checklist,
+        golive::run_checklist,
+        exports::create_export,
+        exports::list_exports,
+        exports::get_export,
+        exports::get_export_file,
         merchants::create_merchant,
         merchants::list_merchants,
         merchants::get_merchant,
         merchants::change_merchant,
         merchants::delete_merchant,
+        merchants::clone_merchant,
         merchants::list_plugins,
         connections::create_connection,
         connections::list_connections,
@@ -147,6 +159,7 @@ use crate::api::merchant as v1;
         settlements::list_settlements,
         settlements::get_settlement,
         settlements::list_rows,
+        settlements::note_row,
         lists::list_lists,
         lists::create_list,
         lists::get_list,

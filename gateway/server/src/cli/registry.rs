@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use plugin_sdk::SettlementId;
-use store::{Cursor, Outcome};
+use store::{Cursor, Outcome, SettlementFilter};
 
 use super::{Failure, find_connection, find_merchant, say, say_json};
 use crate::api::admin::settlements::{RowView, SettlementView};
@@ -78,11 +78,15 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
             outcome,
         } => {
             let merchant = find_merchant(&core, &merchant).await?;
+            let filter = SettlementFilter {
+                outcome,
+                resolved: None,
+            };
             let mut cursor = Cursor::new(None, Some(store::PAGE_SIZE_MAX));
             loop {
                 let page = core
                     .store
-                    .settlement_rows(merchant.id, settlement, outcome, &cursor)
+                    .settlement_rows(merchant.id, settlement, filter, &cursor)
                     .await?;
                 for record in page.items {
                     say(&serde_json::to_string(&RowView::from(record))?);

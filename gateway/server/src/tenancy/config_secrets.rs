@@ -141,6 +141,21 @@ pub fn masked(stored: &Value) -> Value {
     }
 }
 
+/// The config without any of its secrets, for another connection to begin with.
+#[must_use]
+pub fn without_secrets(stored: &Value) -> Value {
+    match stored {
+        Value::Object(members) => {
+            let open = members.iter().filter(|(_, member)| sealed_text(member).is_none());
+            Value::Object(
+                open.map(|(name, member)| (name.clone(), without_secrets(member)))
+                    .collect(),
+            )
+        }
+        other => other.clone(),
+    }
+}
+
 fn sealed_text(value: &Value) -> Option<&str> {
     let members = value.as_object().filter(|members| members.len() == 1)?;
     members.get(SEALED)?.as_str()
@@ -229,6 +244,8 @@ mod tests {
             "{text}"
         );
         assert_eq!(open(&sealer, owner, &stored).unwrap(), config);
+        let kept = without_secrets(&stored);
+        assert_eq!(kept, json!({ "site": "s", "login": { "kind": "password" } }));
         let shown = masked(&stored);
         assert_eq!(shown["key"], MASK);
         assert_eq!(shown["site"], "s");

@@ -177,6 +177,7 @@ impl Onboarding {
         let new = NewConnection {
             slug: draft.slug,
             plugin: draft.plugin,
+            status: ConnectionStatus::Active,
             config,
             basic,
         };

@@ -151,7 +151,7 @@ async fn a_foreign_settlement_is_neither_made_nor_read(#[values(Sqlite, Postgres
     let cursor = Cursor::new(None, None);
     assert!(
         store
-            .settlement_rows(stranger, own.file.id, None, &cursor)
+            .settlement_rows(stranger, own.file.id, store::SettlementFilter::default(), &cursor)
             .await
             .unwrap()
             .items

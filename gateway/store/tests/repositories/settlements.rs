@@ -1,7 +1,9 @@
 use e2e::Backend::{self, Postgres, Sqlite};
 use plugin_sdk::{ConnectionId, PaymentKey, Settlement, SettlementId, SettlementPeriod, SettlementRow};
 use rstest::rstest;
-use store::{Cursor, NewSettlement, Outcome, PaymentStatus, PaymentWriter, SettlementSummary, StoreError};
+use store::{
+    Cursor, NewSettlement, Outcome, PaymentStatus, PaymentWriter, SettlementFilter, SettlementSummary, StoreError,
+};
 
 use crate::world::{World, moscow_noon, now, rubles, seconds};
 
@@ -38,6 +40,13 @@ async fn paid(world: &World, txn_ids: &[&str]) {
     }
 }
 
+fn of(outcome: Outcome) -> SettlementFilter {
+    SettlementFilter {
+        outcome: Some(outcome),
+        resolved: None,
+    }
+}
+
 fn counted(summary: &SettlementSummary) -> Vec<(&'static str, u64)> {
     summary
         .counts
@@ -51,7 +60,7 @@ async fn keys(world: &World, id: SettlementId, outcome: Outcome) -> Vec<String> 
     let cursor = Cursor::new(None, None);
     let rows = world
         .store
-        .settlement_rows(world.merchant.id, id, Some(outcome), &cursor)
+        .settlement_rows(world.merchant.id, id, of(outcome), &cursor)
         .await
         .unwrap()
         .items;
@@ -191,13 +200,13 @@ async fn a_long_file_is_compared_whole(#[values(Sqlite, Postgres)] backend: Back
     let cursor = Cursor::new(None, Some(200));
     let first = world
         .store
-        .settlement_rows(world.merchant.id, summary.file.id, None, &cursor)
+        .settlement_rows(world.merchant.id, summary.file.id, SettlementFilter::default(), &cursor)
         .await
         .unwrap();
     let cursor = Cursor::new(first.next, Some(1));
     let second = world
         .store
-        .settlement_rows(world.merchant.id, summary.file.id, None, &cursor)
+        .settlement_rows(world.merchant.id, summary.file.id, SettlementFilter::default(), &cursor)
         .await
         .unwrap();
     assert_eq!(

@@ -148,6 +148,7 @@ pub async fn connection(store: &Store, merchant: &Merchant, slug: &str) -> Conne
 
 pub fn new_connection(slug: &str) -> NewConnection {
     NewConnection {
+        status: store::ConnectionStatus::Active,
         slug: slug.to_owned(),
         plugin: "terminal".to_owned(),
         config: json!({"variant": "BC", "data": [{"name": "data1"}]}),

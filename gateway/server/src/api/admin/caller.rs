@@ -42,7 +42,9 @@ const SHOWN_ONCE: [&str; 8] = [
 /// Of webhooks the URL is what matters.
 const SHOWN_ONCE_OF_WEBHOOKS: [&str; 1] = ["secret"];
 /// Last parts of paths that name what is done.
-const ACTIONS: [&str; 14] = [
+const ACTIONS: [&str; 16] = [
+    "clone",
+    "run",
     "terminal-lab",
     "capture",
     "reverse",
@@ -89,6 +91,12 @@ impl Caller {
                 Err(Problem::forbidden("a token or a key is nobody; sign in as a person"))
             }
         }
+    }
+
+    /// Whether this caller may do that at a merchant, by slug or id.
+    #[must_use]
+    pub fn may(&self, permission: &str, merchant: &str) -> bool {
+        self.role(Some(merchant)).is_some_and(|role| role.may(permission))
     }
 
     /// The role at a merchant (or, without one, of the installation).

@@ -9,7 +9,7 @@ use store::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Admin, List, PageQuery, read_filter, read_id};
+use super::{Admin, List, PageQuery, read_filter, read_id, read_search};
 use crate::api::problem::Problem;
 use crate::events::payment_object;
 use crate::payments::orders::view;
@@ -48,6 +48,7 @@ pub async fn list_payments(
 ) -> Result<Json<List<Value>>, Problem> {
     let merchant = admin.merchant(&path).await?;
     let query = query.into_inner();
+    read_search("search", query.search.as_deref())?;
     let connection_id = match &query.connection {
         Some(slug) => Some(admin.onboarding.connection(merchant.id, slug).await?.id),
         None => None,

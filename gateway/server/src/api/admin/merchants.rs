@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use store::{Merchant, MerchantStatus};
 use utoipa::ToSchema;
 
+use super::caller::Caller;
 use super::{Admin, List, PageQuery};
 use crate::api::problem::Problem;
+use crate::office::clone::Cloning;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -15,6 +17,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(get_merchant)
         .service(change_merchant)
         .service(delete_merchant)
+        .service(clone_merchant)
         .service(list_plugins);
 }
 
@@ -146,6 +149,31 @@ pub async fn delete_merchant(admin: Data<Admin>, path: Path<String>) -> Result<H
         .change_merchant(merchant.id, None, Some(MerchantStatus::Deleted))
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Makes a merchant like this one: connections without their secrets and certificates (suspended), limits, rules as a draft,
+/// webhook endpoints with new secrets (paused). No payments, lists, keys or people.
+#[utoipa::path(context_path = "/admin/v1", tag = "merchants", params(("merchant" = String, Path)),
+    request_body = NewMerchantBody,
+    responses((status = 201, body = MerchantView), (status = "4XX", body = Problem)))]
+#[post("/merchants/{merchant}/clone")]
+pub async fn clone_merchant(
+    admin: Data<Admin>,
+    caller: Caller,
+    path: Path<String>,
+    body: Json<NewMerchantBody>,
+) -> Result<HttpResponse, Problem> {
+    let source = admin.merchant(&path).await?;
+    let NewMerchantBody { slug, name } = body.into_inner();
+    let cloning = Cloning {
+        store: &admin.store,
+        onboarding: &admin.onboarding,
+        rulebook: &admin.rulebook,
+        traffic: &admin.traffic,
+        actor: caller.name(),
+    };
+    let merchant = cloning.run(&source, slug, name).await?;
+    Ok(HttpResponse::Created().json(MerchantView::from(merchant)))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,6 +7,8 @@ pub mod canary;
 pub mod certificates;
 pub mod connections;
 pub mod decisions;
+pub mod exports;
+pub mod golive;
 pub mod hosts;
 pub mod ledger;
 pub mod limits;
@@ -14,11 +16,13 @@ pub mod lists;
 pub mod me;
 pub mod merchants;
 pub mod orders;
+pub mod overview;
 pub mod people;
 pub(in crate::api) mod permits;
 pub mod replays;
 pub mod revisions;
 pub mod rules;
+pub mod search;
 pub mod secrets;
 pub mod session;
 pub mod settlements;
@@ -57,13 +61,14 @@ use crate::edge::peer::Proxies;
 use crate::edge::tls::Terminator;
 use crate::edge::upstream_health::UpstreamHealth;
 use crate::lists::{ImportJob, Imports, ListBook, Lists};
+use crate::office::{ExportDesk, GoLive, Overviews};
 use crate::payments::Hosts;
 use crate::payments::orders::Orders;
 use crate::rulebook::Rulebook;
 use crate::tenancy::{Directory, Onboarding, TrafficBook};
 
 /// What routes are called that read many rows.
-const LISTS: [&str; 19] = [
+const LISTS: [&str; 23] = [
     "api_keys",
     "attempts",
     "audit",
@@ -74,16 +79,22 @@ const LISTS: [&str; 19] = [
     "events",
     "exchanges",
     "export",
+    "exports",
+    "file",
     "imports",
     "lists",
     "merchants",
+    "overview",
     "payments",
     "replays",
     "revisions",
     "rows",
+    "search",
     "settlements",
     "webhook-endpoints",
 ];
+/// Longest text that is looked for, in bytes: no identifier is longer.
+const SEARCH_BYTES_MAX: usize = 256;
 /// Uploads are settlement files; they may take this long to arrive.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -114,6 +125,9 @@ pub struct Admin {
     pub new_deliveries: Arc<Notify>,
     pub bootstrap: Option<Arc<BootstrapToken>>,
     pub people: People,
+    pub overviews: Overviews,
+    pub golive: GoLive,
+    pub exports: ExportDesk,
     pub proxies: Proxies,
     /// Where people reach the admin UI, without a slash at the end.
     pub url: String,
@@ -133,7 +147,11 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(me::configure)
             .configure(people::configure)
             .configure(audit::configure)
+            .configure(overview::configure)
+            .configure(search::configure)
             .configure(merchants::configure)
+            .configure(golive::configure)
+            .configure(exports::configure)
             .configure(connections::configure)
             .configure(hosts::configure)
             .configure(api_keys::configure)
@@ -254,6 +272,17 @@ pub fn read_filter<T>(
 ) -> Result<Option<T>, Problem> {
     text.map(|text| read(text).map_err(|_| Problem::invalid(field, format!("{field}: '{text}' is not known"))))
         .transpose()
+}
+
+/// A text that is looked for.
+pub fn read_search(field: &str, text: Option<&str>) -> Result<(), Problem> {
+    match text {
+        Some(text) if text.len() > SEARCH_BYTES_MAX || text.chars().any(char::is_control) => {
+            let detail = format!("{field}: has at most {SEARCH_BYTES_MAX} bytes, and none that cannot be seen");
+            Err(Problem::invalid(field, detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An id in a path. What is not an id of this kind names nothing.

@@ -1,23 +1,28 @@
 use actix_web::web::{Data, Json, Path, Payload, Query, ServiceConfig};
-use actix_web::{HttpResponse, get, post};
+use actix_web::{HttpResponse, get, post, put};
 use chrono::{DateTime, Utc};
 use plugin_sdk::{Currency, Money};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Outcome, SettlementRecord, SettlementSummary};
+use store::{Outcome, SettlementFilter, SettlementNote, SettlementRecord, SettlementSummary};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Admin, List, PageQuery, UPLOAD_TIMEOUT, read_filter, read_id};
+use super::caller::Caller;
+use super::{Admin, List, PageQuery, UPLOAD_TIMEOUT, now, read_filter, read_id};
 use crate::api::problem::Problem;
 use crate::edge::body::{self, BodyLimits};
 use crate::tenancy::OnboardingError;
+
+/// Longest note, in characters.
+const NOTE_LENGTH_MAX: usize = 2_000;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(import_settlement)
         .service(list_settlements)
         .service(get_settlement)
-        .service(list_rows);
+        .service(list_rows)
+        .service(note_row);
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +38,8 @@ pub struct SettlementView {
     /// The same file had been imported before; nothing was changed.
     repeated: bool,
     counts: CountsView,
+    /// Differences that somebody settled.
+    resolved: u64,
 }
 
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -66,6 +73,7 @@ impl From<SettlementSummary> for SettlementView {
             total: amount(Some(file.total_minor), &file.currency),
             created_at: file.created_at,
             repeated: summary.repeated,
+            resolved: summary.resolved,
             counts,
         }
     }
@@ -145,6 +153,8 @@ pub async fn get_settlement(admin: Data<Admin>, path: Path<(String, String)>) ->
 pub struct RowQuery {
     /// `matched`, `ours_only`, `theirs_only`, `amount_mismatch` or `account_mismatch`.
     outcome: Option<String>,
+    /// `true`: differences that somebody settled; `false`: those that nobody did.
+    resolved: Option<bool>,
     cursor: Option<String>,
     limit: Option<u64>,
 }
@@ -164,6 +174,28 @@ pub struct RowView {
     #[schema(value_type = Option<Object>)]
     our_amount: Value,
     booked_at: Option<DateTime<Utc>>,
+    /// What somebody found out about it.
+    note: Option<NoteView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NoteView {
+    note: String,
+    /// Nothing is left to do.
+    resolved: bool,
+    author: String,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<SettlementNote> for NoteView {
+    fn from(note: SettlementNote) -> Self {
+        Self {
+            note: note.note,
+            resolved: note.resolved,
+            author: note.author,
+            updated_at: note.updated_at,
+        }
+    }
 }
 
 impl From<SettlementRecord> for RowView {
@@ -179,6 +211,7 @@ impl From<SettlementRecord> for RowView {
             their_amount: amount(record.their_amount_minor, &record.currency),
             our_amount: amount(record.our_amount_minor, &record.currency),
             booked_at: record.booked_at,
+            note: record.note.map(Into::into),
         }
     }
 }
@@ -196,10 +229,53 @@ pub async fn list_rows(
     let merchant = admin.merchant(&path.0).await?;
     let id = read_id(&path.1, "this settlement file")?;
     let query = query.into_inner();
-    let outcome = read_filter("outcome", query.outcome.as_deref(), Outcome::read)?;
+    let filter = SettlementFilter {
+        outcome: read_filter("outcome", query.outcome.as_deref(), Outcome::read)?,
+        resolved: query.resolved,
+    };
     let cursor = store::Cursor::new(query.cursor, query.limit);
-    let page = admin.store.settlement_rows(merchant.id, id, outcome, &cursor).await?;
+    let page = admin.store.settlement_rows(merchant.id, id, filter, &cursor).await?;
     Ok(Json(List::of(page, RowView::from)))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteBody {
+    /// At most 2000 characters.
+    #[schema(example = "The network confirmed it by mail; credited by hand.")]
+    note: String,
+    /// Nothing is left to do.
+    resolved: bool,
+}
+
+/// Says what was found out about a row, and whether that settles it. It belongs to the payment and its difference: another
+/// file of the day that shows the same one shows the note, too.
+#[utoipa::path(context_path = "/admin/v1", tag = "settlements",
+    params(("merchant" = String, Path), ("settlement" = String, Path), ("row" = String, Path)), request_body = NoteBody,
+    responses((status = 200, body = RowView), (status = "4XX", body = Problem)))]
+#[put("/merchants/{merchant}/settlements/{settlement}/rows/{row}/note")]
+pub async fn note_row(
+    admin: Data<Admin>,
+    caller: Caller,
+    path: Path<(String, String, String)>,
+    body: Json<NoteBody>,
+) -> Result<Json<RowView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let id = read_id(&path.1, "this settlement file")?;
+    let row = path.2.parse().map_err(|_| Problem::not_found("this row"))?;
+    let NoteBody { note, resolved } = body.into_inner();
+    if note.chars().count() > NOTE_LENGTH_MAX || note.contains('\0') {
+        let detail = format!("note: has at most {NOTE_LENGTH_MAX} characters");
+        return Err(Problem::invalid("note", detail));
+    }
+    let note = SettlementNote {
+        note,
+        resolved,
+        author: caller.name().to_owned(),
+        updated_at: now(&admin),
+    };
+    let record = admin.store.note_settlement_row(merchant.id, id, row, note).await?;
+    Ok(Json(record.into()))
 }
 
 fn amount(minor: Option<i64>, currency: &str) -> Value {

@@ -161,7 +161,7 @@ fn client() -> Result<reqwest::Client, Problem> {
 
 impl Admin {
     /// Where this node's plain listener is reached from this machine.
-    fn front_door(&self) -> Result<Url, Problem> {
+    pub(super) fn front_door(&self) -> Result<Url, Problem> {
         let address = self.public_address.get().copied();
         let address = address.ok_or_else(|| Problem::unavailable("the public listener is not open yet"))?;
         let ip = match address.ip() {

@@ -9,6 +9,8 @@ use crate::access::people::PeopleError;
 use crate::edge::body::BodyError;
 use crate::edge::guards::strict::StrictRefusal;
 use crate::lists::ListRefusal;
+use crate::office::clone::CloneError;
+use crate::office::golive::GoLiveError;
 use crate::payments::orders::OrderError;
 use crate::rulebook::RulebookError;
 use crate::tenancy::{OnboardingError, TrafficBookError};
@@ -92,6 +94,26 @@ impl From<TrafficBookError> for Problem {
         match error {
             TrafficBookError::Limits(error) => Self::invalid(error.field, error.to_string()),
             TrafficBookError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CloneError> for Problem {
+    fn from(error: CloneError) -> Self {
+        match error {
+            CloneError::Onboarding(error) => error.into(),
+            CloneError::Rules(error) => error.into(),
+            CloneError::Limits(error) => error.into(),
+            CloneError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<GoLiveError> for Problem {
+    fn from(error: GoLiveError) -> Self {
+        match error {
+            GoLiveError::Store(error) => error.into(),
+            GoLiveError::Traffic(error) => error.into(),
         }
     }
 }

@@ -138,6 +138,29 @@ pub const ROUTES: &[Row] = &[
         Merchant("terminal_lab:write"),
     ),
     ("GET", "/plugins", SignedIn),
+    ("GET", "/search", SignedIn),
+    ("GET", "/overview", Installation("installation:read")),
+    ("GET", "/merchants/{merchant}/overview", Merchant("payments:read")),
+    ("GET", "/merchants/{merchant}/search", Merchant("payments:read")),
+    ("GET", "/merchants/{merchant}/checklist", Merchant("merchants:read")),
+    (
+        "POST",
+        "/merchants/{merchant}/checklist/run",
+        Merchant("terminal_lab:write"),
+    ),
+    ("POST", "/merchants/{merchant}/clone", Merchant("merchants:write")),
+    ("GET", "/merchants/{merchant}/exports", Merchant("exports:read")),
+    ("POST", "/merchants/{merchant}/exports", Merchant("exports:write")),
+    (
+        "GET",
+        "/merchants/{merchant}/exports/{export}",
+        Merchant("exports:read"),
+    ),
+    (
+        "GET",
+        "/merchants/{merchant}/exports/{export}/file",
+        Merchant("exports:read"),
+    ),
     ("GET", "/merchants", Installation("merchants:list")),
     ("POST", "/merchants", Installation("merchants:write")),
     ("GET", "/merchants/{merchant}", Merchant("merchants:read")),
@@ -238,6 +261,11 @@ pub const ROUTES: &[Row] = &[
         "GET",
         "/merchants/{merchant}/settlements/{settlement}/rows",
         Merchant("settlements:read"),
+    ),
+    (
+        "PUT",
+        "/merchants/{merchant}/settlements/{settlement}/rows/{row}/note",
+        Merchant("settlements:write"),
     ),
     ("GET", "/merchants/{merchant}/payments", Merchant("payments:read")),
     (
@@ -488,6 +516,7 @@ pub const OWN_TRACE: &[(&str, &str)] = &[
         "/merchants/{merchant}/connections/{connection}/client-certificates/{certificate}",
     ),
     ("DELETE", "/merchants/{merchant}/rules/secrets/{name}"),
+    ("PUT", "/merchants/{merchant}/settlements/{settlement}/rows/{row}/note"),
 ];
 /// Questions that are asked by POST: they change nothing.
 pub const QUESTIONS: &[(&str, &str)] = &[
