@@ -21,7 +21,7 @@ UI_SOURCES := $(shell find $(UI)/src $(UI)/public scripts -type f ! -name schema
 	$(addprefix $(UI)/,index.html vite.config.ts tsconfig.json compress.mjs package.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser-test lint audit fmt ui ui-build bench bench-quick clean
+.PHONY: help run test browser-test fault fuzz soak lint audit fmt ui ui-build bench bench-quick clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -61,6 +61,34 @@ browser-test: ui-build tests/browser/node_modules/.package-lock.json ## Only the
 	$(own_target)
 	cargo build --workspace --bin tollgate
 	cd tests/browser && TOLLGATE="$$CARGO_TARGET_DIR/debug/tollgate" npm run --silent test
+
+# `make fault` is 200 seeds, `make fault SEEDS=20 FIRST=400` some others, `make fault SEED=17` that one.
+SEEDS ?= 200
+FIRST ?= 1
+
+fault: ## Nodes, databases, networks and links break by 200 seeds' plans; the books must agree (1 to 2 hours)
+	@$(SETUP) test
+	$(own_target)
+	cargo build --release --workspace --bin tollgate --bin fault
+	"$$CARGO_TARGET_DIR/release/fault" --first $(or $(SEED),$(FIRST)) --seeds $(if $(SEED),1,$(SEEDS)) \
+		--keep "$$CARGO_TARGET_DIR/fault-runs"
+
+# `make fuzz SECONDS=60 TARGETS="terminal urls"` gives those a minute each.
+SECONDS ?= 600
+TARGETS ?=
+
+fuzz: ## Ten minutes for each parser of strangers' bytes, led by the code that they reach; the corpus grows
+	@$(SETUP) build
+	tests/fuzz/run.sh $(SECONDS) $(TARGETS)
+
+# `make soak MINUTES=5` is shorter.
+MINUTES ?= 30
+
+soak: ## Half an hour at half load: memory, files, queues and database over time, as docs/images/soak.svg
+	@$(SETUP) test
+	$(own_target)
+	cargo build --release --workspace --bin tollgate --bin soak
+	"$$CARGO_TARGET_DIR/release/soak" --minutes $(MINUTES) --output docs/images
 
 lint: $(UI)/node_modules/.package-lock.json ## Formatting, clippy, types, and the licences and sources of dependencies
 	@$(SETUP) lint

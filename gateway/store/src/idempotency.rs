@@ -63,7 +63,7 @@ impl Store {
     }
 
     pub async fn answer_key(&self, answered: &KeyAnswer) -> Result<(), StoreError> {
-        answer(&self.writes, answered).await
+        answer(&self.writes, answered).await.map(|_| ())
     }
 
     /// Gives a key back whose request came to nothing, so that it may be tried again.
@@ -119,9 +119,10 @@ pub(crate) async fn claim(
     known.map_or(Err(StoreError::Busy), |known| Ok(Some(known)))
 }
 
-pub(crate) async fn answer(connection: &impl ConnectionTrait, answered: &KeyAnswer) -> Result<(), StoreError> {
+/// Whether this is the key's answer; `false` when it had one already.
+pub(crate) async fn answer(connection: &impl ConnectionTrait, answered: &KeyAnswer) -> Result<bool, StoreError> {
     use idempotency_keys::Column;
-    idempotency_keys::Entity::update_many()
+    let answered = idempotency_keys::Entity::update_many()
         .col_expr(Column::Status, Expr::value(i32::from(answered.status)))
         .col_expr(Column::Answer, Expr::value(answered.body.clone()))
         .filter(Column::MerchantId.eq(answered.merchant.to_string()))
@@ -129,7 +130,7 @@ pub(crate) async fn answer(connection: &impl ConnectionTrait, answered: &KeyAnsw
         .filter(Column::Status.is_null())
         .exec(connection)
         .await?;
-    Ok(())
+    Ok(answered.rows_affected > 0)
 }
 
 async fn find(

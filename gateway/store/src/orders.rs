@@ -180,6 +180,8 @@ pub struct OrderChange {
 #[derive(Debug, Clone, PartialEq)]
 pub enum OrderWritten {
     Done,
+    /// Done; but the request's key had an answer already, and that one counts.
+    AnsweredBefore,
     /// Somebody else changed the payment since it was read. Nothing was written.
     Overtaken,
     /// The request was made before. Nothing was written.
@@ -249,11 +251,14 @@ impl Store {
         bulk::insert::<deliveries::Entity, _>(&transaction, &deliveries, BulkConflict::Fail, None).await?;
         let tokens: Vec<_> = change.tokens.into_iter().map(NewPaymentToken::row).collect();
         bulk::insert::<payment_tokens::Entity, _>(&transaction, &tokens, BulkConflict::Skip, None).await?;
-        if let Some(answer) = change.answer {
-            idempotency::answer(&transaction, &answer).await?;
+        let mut written = OrderWritten::Done;
+        if let Some(answer) = change.answer
+            && !idempotency::answer(&transaction, &answer).await?
+        {
+            written = OrderWritten::AnsweredBefore;
         }
         transaction.commit().await?;
-        Ok(OrderWritten::Done)
+        Ok(written)
     }
 
     /// A payment that a merchant's system made; a terminal's is not found. All of it is of one version.

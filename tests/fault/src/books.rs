@@ -8,18 +8,20 @@ mod terminals;
 
 use sea_orm::{QueryResult, TryGetable};
 
+use crate::operator::Operator;
 use crate::shop::Shops;
 use crate::stage::Stage;
 use crate::terminal::Terminals;
 
-pub async fn compare(stage: &Stage, terminals: &Terminals, shops: &Shops) {
+pub async fn compare(stage: &Stage, terminals: &Terminals, shops: &Shops, operator: &Operator) {
     rows::are_whole(stage).await;
     terminals::agree(stage, terminals).await;
     let orders = orders::read(stage).await;
     orders::agree(stage, shops, &orders);
     networks::agree(stage, &orders).await;
     events::agree(stage, &orders).await;
-    rows::audit_holds(stage).await;
+    rows::audit_holds(stage, operator).await;
+    rows::nodes_count_together(stage).await;
 }
 
 /// A column of a row, by its place.

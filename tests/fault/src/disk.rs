@@ -1,6 +1,8 @@
 //! A small disk of one's own, which can be full.
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -19,7 +21,7 @@ impl Disk {
     /// A file system of this size in memory; only root may make one, for others it is a folder that never gets full.
     #[must_use]
     pub fn new(megabytes: u32) -> Self {
-        let folder = tempfile::Builder::new().prefix("tollgate-disk-").tempdir().unwrap();
+        let folder = folder();
         let size = format!("size={megabytes}m,mode=1777");
         let mounted = geteuid().is_root()
             && mount(
@@ -31,6 +33,15 @@ impl Disk {
             )
             .is_ok();
         Self { folder, mounted }
+    }
+
+    /// As large as the machine's; it never gets full.
+    #[must_use]
+    pub fn of_the_machine() -> Self {
+        Self {
+            folder: folder(),
+            mounted: false,
+        }
     }
 
     #[must_use]
@@ -64,4 +75,11 @@ impl Drop for Disk {
             let _ = umount2(self.path(), MntFlags::MNT_DETACH);
         }
     }
+}
+
+/// PostgreSQL is not root, and its data are in here.
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("tollgate-disk-").tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    folder
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::plan::Weather;
-use requests::Requests;
+pub use requests::Requests;
 
 const CHUNK_BYTES: usize = 16 * 1024;
 /// A copy of a request arrives up to this later.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Gateway, gateway};
 use nix::sys::signal::{Signal, kill};
@@ -16,6 +16,7 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2_500);
 const WEBHOOK_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Pause before a node that did not start is started again, as its supervisor would.
 const START_PAUSE: Duration = Duration::from_millis(300);
+const STARTS_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a node stands on, by addresses.
 pub struct Ground<'a> {
@@ -75,9 +76,15 @@ impl Node {
         }
     }
 
-    /// Until it runs.
+    /// Until it runs; without its database it does not start.
     pub async fn revive(&mut self) {
+        let end = Instant::now() + STARTS_WITHIN;
         while !self.gateway.is_running() && !self.gateway.try_start_again().await {
+            assert!(
+                Instant::now() < end,
+                "a node does not start again:\n{}",
+                self.gateway.log()
+            );
             tokio::time::sleep(START_PAUSE).await;
         }
     }
@@ -114,8 +121,8 @@ fn settings(notices: &str) -> Vec<(String, String)> {
         ),
         text("WEBHOOKS__TIMEOUT_MS", WEBHOOK_TIMEOUT.as_millis().to_string()),
         text("WEBHOOKS__POLL_MS", "200".to_owned()),
-        text("REDIS__TIMEOUT_MS", "100".to_owned()),
-        text("REDIS__CONNECT_TIMEOUT_MS", "200".to_owned()),
+        text("REDIS__TIMEOUT_MS", "200".to_owned()),
+        text("REDIS__CONNECT_TIMEOUT_MS", "500".to_owned()),
         text("ADMIN__BOOTSTRAP_TOKEN", gateway::BOOTSTRAP_TOKEN.to_owned()),
     ]
 }

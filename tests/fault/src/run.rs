@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{FromQueryResult, JsonValue};
 use tokio::task::JoinSet;
 
+use crate::operator::Operator;
 use crate::plan::{MERCHANTS, Plan, chance};
 use crate::shop::Shops;
 use crate::stage::Stage;
@@ -16,7 +17,9 @@ use crate::witness::Witness;
 use crate::{books, settle, trouble};
 
 /// What is kept of a failing run's database, and of its networks.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 9] = [
+    "merchants",
+    "audit",
     "payments",
     "orders",
     "operations",
@@ -31,7 +34,7 @@ const NETWORKS: [&str; 3] = [
     "/sandbox/wallet/state.json",
 ];
 /// A client ends its last request, with all tries, within this.
-const CLIENTS_END_WITHIN: Duration = Duration::from_secs(60);
+const CLIENTS_END_WITHIN: Duration = Duration::from_secs(240);
 
 pub struct Outcome {
     pub seed: u64,
@@ -48,12 +51,13 @@ pub async fn seed(seed: u64, keep: &Path) -> Outcome {
     let witness = Arc::new(Witness::default());
     let mut stage = Stage::set(&plan, Arc::clone(&witness)).await;
     let (terminals, shops) = (Terminals::new(Arc::clone(&witness)), Shops::new(Arc::clone(&witness)));
-    load(&plan, &mut stage, &terminals, &shops).await;
+    let operator = operator(&stage).await;
+    load(&plan, &mut stage, &terminals, &shops, &operator).await;
     trouble::mend(&mut stage).await;
     settle::everything(&stage, &terminals, &shops).await;
     terminals.repeat_all(&stage.ways).await;
     shops.repeat_all(&stage.ways).await;
-    books::compare(&stage, &terminals, &shops).await;
+    books::compare(&stage, &terminals, &shops, &operator).await;
     let mut kept = None;
     if !witness.violations().is_empty() {
         kept = Some(keep_all(&plan, &stage, &witness, &keep.join(format!("seed-{seed}"))).await);
@@ -66,7 +70,18 @@ pub async fn seed(seed: u64, keep: &Path) -> Outcome {
     }
 }
 
-async fn load(plan: &Plan, stage: &mut Stage, terminals: &Terminals, shops: &Shops) {
+async fn operator(stage: &Stage) -> Operator {
+    let mut nodes = Vec::new();
+    for node in &stage.nodes {
+        nodes.push(node.lock().await.gateway.admin_address);
+    }
+    Operator::new(
+        nodes,
+        stage.merchants.iter().map(|merchant| merchant.slug.clone()).collect(),
+    )
+}
+
+async fn load(plan: &Plan, stage: &mut Stage, terminals: &Terminals, shops: &Shops, operator: &Operator) {
     let started = Instant::now();
     stage.witness.note("the load begins");
     let until = started + plan.load;
@@ -83,6 +98,7 @@ async fn load(plan: &Plan, stage: &mut Stage, terminals: &Terminals, shops: &Sho
         let keeper = shops.keeper(number, merchant, stage.ways.clone(), chance);
         clients.spawn(keeper.work(until));
     }
+    clients.spawn(operator.clone().work(until, chance(plan.seed, 30_000)));
     trouble::make(plan, stage, started).await;
     let ended = tokio::time::timeout(CLIENTS_END_WITHIN, async {
         while let Some(client) = clients.join_next().await {

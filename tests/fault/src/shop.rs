@@ -19,6 +19,8 @@ const TRIES: usize = 3;
 pub enum Kind {
     Sale,
     Hold,
+    /// Paid on the network's page.
+    Bill,
     Payout,
     Capture,
     Reversal,
@@ -30,7 +32,7 @@ impl Kind {
     #[must_use]
     pub const fn operation(self) -> &'static str {
         match self {
-            Self::Sale | Self::Hold => "create",
+            Self::Sale | Self::Hold | Self::Bill => "create",
             Self::Payout => "payout",
             Self::Capture => "capture",
             Self::Reversal => "reversal",
@@ -40,7 +42,7 @@ impl Kind {
 
     #[must_use]
     pub const fn makes_a_payment(self) -> bool {
-        matches!(self, Self::Sale | Self::Hold | Self::Payout)
+        matches!(self, Self::Sale | Self::Hold | Self::Bill | Self::Payout)
     }
 }
 
@@ -83,6 +85,11 @@ pub struct ShopKeeper {
 
 fn roubles(kopecks: u64) -> Value {
     json!({ "amount": format!("{}.{:02}", kopecks / 100, kopecks % 100), "currency": "RUB" })
+}
+
+/// Where the payer is sent.
+fn page_of(payment: &Value) -> Option<String> {
+    payment["action"]["url"].as_str().map(str::to_owned)
 }
 
 /// Nothing is said about the request yet.
@@ -185,6 +192,39 @@ impl Shops {
         futures_util::future::join_all(work).await;
     }
 
+    /// Every payer who has not paid pays. Where, is asked for: at first it may have been in doubt whether there is a bill.
+    pub async fn bills_are_paid(&self, way: SocketAddr) {
+        let bills: Vec<(String, String)> = {
+            let asks = self.asks.lock().unwrap();
+            let bills = asks.iter().filter(|ask| ask.kind == Kind::Bill);
+            let id = |ask: &Ask| {
+                let told: Value = serde_json::from_str(&ask.told.as_ref()?.body).ok()?;
+                Some((ask.api_key.clone(), told["id"].as_str()?.to_owned()))
+            };
+            bills.filter_map(id).collect()
+        };
+        for (api_key, id) in bills {
+            let request = self
+                .client
+                .get(format!("http://{way}/v1/payments/{id}"))
+                .bearer_auth(api_key);
+            let seen: Value = match wire::send(request).await {
+                Some(heard) => serde_json::from_str(&heard.body).unwrap_or_default(),
+                None => continue,
+            };
+            if let (Some(page), true) = (page_of(&seen), seen["status"] == "requires_action") {
+                self.pay_bill(&page).await;
+            }
+        }
+    }
+
+    /// As the payer's browser does it. A bill that was paid before is not paid again.
+    async fn pay_bill(&self, page: &str) {
+        let form = "action=pay&pan=4256000000000003&expiry=12%2F30&cvv=123&holder=CARD+HOLDER";
+        let request = self.client.post(page).body(form);
+        wire::send(request.header("content-type", "application/x-www-form-urlencoded")).await;
+    }
+
     /// Whatever was taken is answered the same once more.
     pub async fn repeat_all(&self, ways: &[SocketAddr]) {
         let taken: Vec<usize> = {
@@ -265,6 +305,11 @@ impl ShopKeeper {
             0..3 => (Kind::Sale, "/payments", card("payin", month, "automatic")),
             3..6 => (Kind::Hold, "/payments", card("payin", month, "manual")),
             6..8 => (Kind::Sale, "/payments", card("qiwi-pay", 12, "automatic")),
+            8 => (
+                Kind::Bill,
+                "/payments",
+                json!({ "connection": "payin", "method": { "type": "hosted_page" } }),
+            ),
             _ => (Kind::Payout, "/payouts", payout()),
         };
         let mut body = body;
@@ -272,6 +317,9 @@ impl ShopKeeper {
         let Some(made) = self.ask(kind, path.to_owned(), body, kopecks, None).await else {
             return;
         };
+        if let (Some(page), true) = (page_of(&made), self.chance.random_bool(0.6)) {
+            self.shops.pay_bill(&page).await;
+        }
         if let (Some(id), true) = (made["id"].as_str(), kind != Kind::Payout) {
             self.payments.push((id.to_owned(), kopecks, kind));
         }

@@ -61,8 +61,15 @@ pub struct Stage {
 
 impl Stage {
     pub async fn set(plan: &Plan, witness: Arc<Witness>) -> Self {
+        let megabytes = match plan.world {
+            World::Alone => SQLITE_DISK_MB,
+            World::Together(_) => POSTGRES_DISK_MB,
+        };
+        Self::set_on(Disk::new(megabytes), plan, witness).await
+    }
+
+    pub async fn set_on(disk: Disk, plan: &Plan, witness: Arc<Witness>) -> Self {
         let shared = plan.world != World::Alone;
-        let disk = Disk::new(if shared { POSTGRES_DISK_MB } else { SQLITE_DISK_MB });
         let postgres = shared.then(|| tokio::task::block_in_place(|| PostgresServer::start_in(disk.path())));
         let redis = shared.then(|| tokio::task::block_in_place(RedisServer::start));
         let database = match &postgres {
@@ -86,10 +93,10 @@ impl Stage {
             redis: redis.as_ref().map(|server| loopback(server.port())),
             notices: notices.url(""),
         };
-        let mut nodes = Vec::new();
-        for number in 0..plan.world.nodes() {
-            nodes.push(Node::start(number, &ground).await);
-        }
+        // The first one makes the schema.
+        let mut nodes = vec![Node::start(0, &ground).await];
+        let others = (1..plan.world.nodes()).map(|number| Node::start(number, &ground));
+        nodes.extend(futures_util::future::join_all(others).await);
         notices.lead_to(nodes.iter().map(|node| node.gateway.public).collect());
         let admin = nodes[0].gateway.admin();
         let mut merchants = Vec::new();
@@ -169,7 +176,14 @@ async fn merchant(
         admin.post(&format!("{root}/webhook-endpoints"), &endpoint).await;
     }
     let key = json!({ "name": "shop", "scopes": ["*"] });
-    let key = admin.post(&format!("{root}/api_keys"), &key).await;
+    // On a busy machine Redis may count as away for a moment, and then nobody gets a key.
+    let key = soon("an API key", async || {
+        let made = admin
+            .send(reqwest::Method::POST, &format!("{root}/api_keys"), Some(&key))
+            .await;
+        (made.status != 503).then(|| made.success())
+    })
+    .await;
     Merchant {
         slug,
         api_key: key["key"].as_str().unwrap().to_owned(),

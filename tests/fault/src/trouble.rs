@@ -14,7 +14,7 @@ use crate::plan::{Fault, Plan, Way, Weather};
 use crate::stage::Stage;
 
 /// Everybody is well again within this after the last fault.
-const WELL_WITHIN: Duration = Duration::from_secs(60);
+const WELL_WITHIN: Duration = Duration::from_secs(240);
 
 /// The plan's faults, until the load is over.
 pub async fn make(plan: &Plan, stage: &mut Stage, started: Instant) {

@@ -87,6 +87,34 @@ async fn a_change_leaves_who_where_what_before_and_after(#[values(Sqlite, Postgr
     );
 }
 
+/// A change that cannot be entered is not told as done.
+#[rstest]
+#[tokio::test]
+async fn what_is_acknowledged_is_in_the_trail(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let (full, emptied) = match backend {
+        Sqlite => (
+            "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END",
+            "DROP TRIGGER full",
+        ),
+        Postgres => (
+            "ALTER TABLE audit ADD CONSTRAINT filled CHECK (actor = 'nobody') NOT VALID",
+            "ALTER TABLE audit DROP CONSTRAINT filled",
+        ),
+    };
+    stage.database.execute(full).await;
+    let (path, change) = ("/admin/v1/merchants/acme", json!({"name": "Acme 2"}));
+    let refused = stage.admin().send(Method::PATCH, path, Some(&change)).await;
+    assert_eq!((refused.status, &refused.body["code"]), (503, &json!("unavailable")));
+    stage.database.execute(emptied).await;
+    stage.admin().patch(path, &change).await;
+    let trail = stage.list("audit").await;
+    assert_eq!(
+        (&trail[0]["action"], &trail[0]["after"]["name"]),
+        (&json!("merchants.change"), &json!("Acme 2"))
+    );
+}
+
 #[rstest]
 #[tokio::test]
 async fn the_trail_cannot_be_changed_unseen(#[values(Sqlite, Postgres)] backend: Backend) {

@@ -14,7 +14,7 @@ pub struct Market {
     pub sandbox: Sandbox,
     pub shop: Shop,
     pub configs: Value,
-    _database: TestDatabase,
+    pub database: TestDatabase,
 }
 
 impl Market {
@@ -51,7 +51,7 @@ impl Market {
             sandbox,
             shop,
             configs,
-            _database: database,
+            database,
         }
     }
 

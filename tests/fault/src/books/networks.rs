@@ -1,6 +1,6 @@
 //! What is stored is what the networks did, and they did it once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -35,42 +35,37 @@ fn amounts<'a>(steps: impl Iterator<Item = &'a super::orders::Operation>) -> Vec
 
 async fn payin(stage: &Stage, orders: &BTreeMap<&str, &Order>) {
     let objects = state(stage, "/sandbox/payin/objects").await;
-    let mut known = BTreeSet::new();
-    for site in list(&objects["sites"]) {
-        for payment in list(&site["payments"]) {
-            let id = payment["paymentId"].as_str().unwrap();
-            known.insert(id.to_owned());
-            match orders.get(id) {
-                Some(order) => payin_payment(stage, order, payment),
-                None => stage.witness.violation(format!("nobody here knows {payment}")),
-            }
+    let mut known: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for payment in list(&objects["sites"]).flat_map(|site| list(&site["payments"])) {
+        // A payer's attempt to pay a bill is a payment of its own, and the bill has our name.
+        let names = ["paymentId", "billId"].map(|name| payment[name].as_str().unwrap_or_default());
+        match names.into_iter().find(|name| orders.contains_key(name)) {
+            Some(name) => known.entry(name).or_default().push(payment),
+            None => stage.witness.violation(format!("nobody here knows {payment}")),
         }
     }
     for (id, order) in orders {
-        let executed = order.succeeded(&["create"]).count() > 0;
-        stage.witness.expect(known.contains(*id) || !executed, || {
-            format!("Payin has never heard of {order:?}")
-        });
+        payin_payment(stage, order, &known.remove(id).unwrap_or_default());
     }
 }
 
-fn payin_payment(stage: &Stage, order: &Order, payment: &Value) {
-    let completed = |steps: &Value| {
-        let completed = list(steps).filter(|step| step["status"]["value"] == "COMPLETED");
+fn payin_payment(stage: &Stage, order: &Order, payments: &[&Value]) {
+    let completed = |steps: &str| {
+        let steps = payments.iter().flat_map(|payment| list(&payment[steps]));
+        let completed = steps.filter(|step| step["status"]["value"] == "COMPLETED");
         sorted(completed.map(|step| kopecks(step["amount"]["value"].as_str().unwrap())))
     };
-    let theirs = (
-        payment["status"]["value"] == "COMPLETED",
-        completed(&payment["captures"]),
-        completed(&payment["refunds"]),
-    );
+    let paid = payments
+        .iter()
+        .filter(|payment| payment["status"]["value"] == "COMPLETED");
+    let theirs = (paid.count(), completed("captures"), completed("refunds"));
     let ours = (
-        order.succeeded(&["create"]).count() == 1,
+        order.succeeded(&["create"]).count(),
         amounts(order.succeeded(&["capture"])),
         amounts(order.succeeded(&["reversal", "refund"])),
     );
     stage.witness.expect(ours == theirs, || {
-        format!("Payin says {theirs:?}, we {ours:?}: {order:?}, {payment}")
+        format!("Payin says {theirs:?}, we {ours:?}: {order:?}, {payments:?}")
     });
 }
 

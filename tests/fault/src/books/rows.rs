@@ -1,7 +1,10 @@
 //! No row is half written, and the audit trail is one chain.
 
+use std::time::{Duration, Instant};
+
 use e2e::Cli;
 
+use crate::operator::Operator;
 use crate::stage::Stage;
 
 /// What must not exist.
@@ -55,9 +58,43 @@ pub async fn are_whole(stage: &Stage) {
     }
 }
 
-pub async fn audit_holds(stage: &Stage) {
+/// Each change that an operator was told of is in the trail, and the trail is one chain.
+pub async fn audit_holds(stage: &Stage, operator: &Operator) {
+    for name in operator.told() {
+        let sql = format!("SELECT count(*) FROM audit WHERE CAST(after AS text) LIKE '%\"{name}\"%'");
+        let times = stage.database.number(&sql).await;
+        stage.witness.expect(times == 1, || {
+            format!("the change to {name} is in the audit trail {times} times")
+        });
+    }
+
     let verified = Cli::on(&stage.database).run(&["audit", "verify"]).await;
     stage.witness.expect(verified.status.success(), || {
         format!("the audit trail: {}", String::from_utf8_lossy(&verified.stderr))
     });
+}
+
+/// What nodes count together they count together again, once Redis is there.
+pub async fn nodes_count_together(stage: &Stage) {
+    const WITHIN: Duration = Duration::from_secs(120);
+    if stage.redis.is_none() {
+        return;
+    }
+    for (number, node) in stage.nodes.iter().enumerate() {
+        let url = format!("http://{}/metrics", node.lock().await.gateway.admin_address);
+        let end = Instant::now() + WITHIN;
+        loop {
+            let metrics = reqwest::get(&url).await.unwrap().text().await.unwrap();
+            if metrics.lines().any(|line| line == "tollgate_limits_together 1") {
+                break;
+            }
+            if Instant::now() > end {
+                stage
+                    .witness
+                    .violation(format!("node {number} does not use Redis again within {WITHIN:?}"));
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
 }

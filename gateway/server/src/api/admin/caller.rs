@@ -12,7 +12,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 use plugin_sdk::MerchantId;
 use serde_json::Value;
-use store::{Merchant, NewAuditEntry};
+use store::{Merchant, NewAuditEntry, StoreError};
 
 use super::Admin;
 use super::connections::ConnectionView;
@@ -176,7 +176,12 @@ pub async fn serve_traced<B: MessageBody + 'static>(
         return Ok(response.map_into_left_body());
     }
     let (response, after) = seen(response, change.shown_once());
-    change.leave_trace(&admin, &caller, after).await;
+    if change.leave_trace(&admin, &caller, after).await.is_err() {
+        // Nobody is told of a change that the trail does not know; who repeats it leaves an entry.
+        let detail = "it was done, and could not be added to the audit trail; do it once more";
+        let told = Problem::unavailable(detail).error_response();
+        return Ok(response.into_response(told).map_into_right_body());
+    }
     Ok(response.map_into_right_body())
 }
 
@@ -308,7 +313,7 @@ impl Change {
         }
     }
 
-    async fn leave_trace(self, admin: &Admin, caller: &Caller, after: Option<Value>) {
+    async fn leave_trace(self, admin: &Admin, caller: &Caller, after: Option<Value>) -> Result<(), StoreError> {
         let merchant = self.merchant.or_else(|| created(after.as_ref()));
         let entry = NewAuditEntry {
             merchant,
@@ -318,9 +323,10 @@ impl Change {
             before: self.before,
             after,
         };
-        if let Err(error) = admin.store.add_audit(entry, admin.clock.now()).await {
+        let added = admin.store.add_audit(entry, admin.clock.now()).await;
+        added.inspect_err(|error| {
             tracing::error!(%error, actor = caller.name(), "a change could not be added to the audit trail");
-        }
+        })
     }
 }
 

@@ -16,6 +16,7 @@ use super::progress::{self, Details, RouteStep};
 use super::request::{self, NewPaymentRequest, NewPayoutRequest};
 use super::settle::{Settled, Settling};
 use super::{Answer, OrderError, Orders, RequestKey, payment_ref, step_of, view};
+use crate::masking;
 use crate::payments::decision::{Routed, Routing};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
@@ -120,7 +121,7 @@ impl Orders {
             needs.push(Capability::Split);
         }
         let details = Details {
-            description: request.description.clone(),
+            description: request.description.as_deref().map(masking::text),
             metadata: request.metadata.clone(),
             options: request.options.clone(),
             recipient: Some(request.recipient.masked()),
@@ -209,9 +210,9 @@ impl Orders {
         if let OrderWritten::Known(known) = self.parts.store.create_order(new, claimed).await? {
             return self.repeated(tenant, key, known).await;
         }
-        let state = self.try_in_turn(tenant, payment, first, others, &ask, key).await?;
+        let written = self.try_in_turn(tenant, payment, first, others, &ask, key).await?;
         self.parts.shadows.hand_over(shadowed.into_iter().collect());
-        Ok(Answer::new(CREATED, &view::payment(&state, tenant)))
+        self.heard(tenant, key, CREATED, written).await
     }
 
     /// Tries one connection after the other, for as long as it is certain that nothing happened at the one before.
@@ -223,7 +224,7 @@ impl Orders {
         others: &[Arc<BoundConnection>],
         ask: &Ask<'_>,
         key: Option<&RequestKey>,
-    ) -> Result<OrderState, OrderError> {
+    ) -> Result<(OrderState, bool), OrderError> {
         let (mut connection, mut others) = (first, others.iter());
         loop {
             let state = self.parts.store.order(tenant.merchant.id, payment).await?;
@@ -237,7 +238,7 @@ impl Orders {
             };
             let (Some(next), Err(error)) = (next, &result) else {
                 let change = |settling: &mut Settling| Ok(settle(settling, &operation, result.as_ref()));
-                return self.write(tenant, payment, key, CREATED, change).await;
+                return self.write_answering(tenant, payment, key, CREATED, change).await;
             };
             let number = self.parts.store.numbers().next().await?;
             let retry = self.intent(operation.kind, next, number, operation.amount);
@@ -251,10 +252,10 @@ impl Orders {
                     ..Settled::default()
                 })
             };
-            let state = self.write(tenant, payment, None, CREATED, change).await?;
+            let state = self.write(tenant, payment, change).await?;
             if state.operations.iter().all(|known| known.id != retry.id) {
                 return self
-                    .write(tenant, payment, key, CREATED, |_| Ok(Settled::default()))
+                    .write_answering(tenant, payment, key, CREATED, |_| Ok(Settled::default()))
                     .await;
             }
             tracing::info!(%payment, from = connection.row.slug, to = next.row.slug, %error, "failing over");

@@ -221,16 +221,40 @@ impl Orders {
         Some(format!("{base}/in/{}/{}", tenant.merchant.slug, connection.row.slug))
     }
 
+    /// The same for a change that answers no request.
+    async fn write<F>(&self, tenant: &BoundTenant, payment: PaymentId, change: F) -> Result<OrderState, OrderError>
+    where
+        F: Fn(&mut Settling) -> Result<Settled, OrderError>,
+    {
+        Ok(self.write_answering(tenant, payment, None, 0, change).await?.0)
+    }
+
+    /// What the caller hears: the payment, unless a repeat was told of it before, because this node took so long, or the
+    /// other one's clock is ahead. What is stored is what counts.
+    async fn heard(
+        &self,
+        tenant: &BoundTenant,
+        key: Option<&RequestKey>,
+        status: u16,
+        (state, answered_before): (OrderState, bool),
+    ) -> Result<Answer, OrderError> {
+        if answered_before {
+            return self.known(tenant, key).await?.ok_or(OrderError::KeyInFlight);
+        }
+        Ok(Answer::new(status, &view::payment(&state, tenant)))
+    }
+
     /// Applies `change` to the payment as it is now, and stores what came of it with the answer to the request that
-    /// `key` names. Of two that change a payment at once the slower looks again.
-    async fn write<F>(
+    /// `key` names; and whether that had been answered before. Of two that change a payment at once the slower looks
+    /// again.
+    async fn write_answering<F>(
         &self,
         tenant: &BoundTenant,
         payment: PaymentId,
         key: Option<&RequestKey>,
         answer_status: u16,
         change: F,
-    ) -> Result<OrderState, OrderError>
+    ) -> Result<(OrderState, bool), OrderError>
     where
         F: Fn(&mut Settling) -> Result<Settled, OrderError>,
     {
@@ -248,7 +272,7 @@ impl Orders {
             });
             let operations = changed_operations(&known, &after.operations);
             if !settled.changed && operations.is_empty() && answer.is_none() {
-                return Ok(after);
+                return Ok((after, false));
             }
             let change = OrderChange {
                 operations,
@@ -257,9 +281,10 @@ impl Orders {
                 claim: None,
                 answer,
             };
-            if self.parts.store.change_order(&after.order, change).await? == OrderWritten::Done {
+            let written = self.parts.store.change_order(&after.order, change).await?;
+            if matches!(written, OrderWritten::Done | OrderWritten::AnsweredBefore) {
                 self.parts.new_deliveries.notify_one();
-                return Ok(after);
+                return Ok((after, written == OrderWritten::AnsweredBefore));
             }
         }
         Err(OrderError::Overtaken)

@@ -54,7 +54,7 @@ impl Orders {
                 }
                 Ok(settled)
             };
-            self.write(tenant, payment, None, 0, change).await?;
+            self.write(tenant, payment, change).await?;
         }
         Ok(Notified {
             answer: notification.answer,

@@ -260,12 +260,13 @@ impl NewPaymentRequest {
 
     pub fn details(&self) -> Details {
         Details {
-            description: self.description.clone(),
+            // People write what they like; what is kept is no card number.
+            description: self.description.as_deref().map(masking::text),
             customer: CustomerDetails {
                 id: self.customer.id.clone(),
                 email: self.customer.email.clone(),
                 phone: self.customer.phone.clone(),
-                name: self.customer.name.clone(),
+                name: self.customer.name.as_deref().map(masking::text),
                 country: self.customer.country.clone(),
             },
             metadata: self.metadata.clone(),

@@ -9,7 +9,7 @@ use store::{KeyClaim, OperationStatus, OrderChange, OrderOperation, OrderState, 
 use super::create::settle;
 use super::request::{self, CaptureRequest, ReturnRequest};
 use super::settle::{Settled, Settling, later_than};
-use super::{Answer, OVERTAKEN_MAX, OrderError, Orders, RequestKey, payment_ref, step_of, view};
+use super::{Answer, OVERTAKEN_MAX, OrderError, Orders, RequestKey, payment_ref, step_of};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
 const OK: u16 = 200;
@@ -118,14 +118,14 @@ impl Orders {
             match self.parts.store.change_order(&state.order, change).await? {
                 OrderWritten::Overtaken => continue,
                 OrderWritten::Known(known) => return self.repeated(tenant, key, known).await,
-                OrderWritten::Done => {}
+                OrderWritten::Done | OrderWritten::AnsweredBefore => {}
             }
             // What was seen before the intent is what the network is told of: the intent itself moved nothing.
             let result = self.ask_step(connection, &state, &operation, work).await;
             let change = |settling: &mut Settling| Ok(settle(settling, &operation, result.as_ref()));
             let status = if work.kind() == StepKind::Refund { CREATED } else { OK };
-            let after = self.write(tenant, payment, key, status, change).await?;
-            return Ok(Answer::new(status, &view::payment(&after, tenant)));
+            let written = self.write_answering(tenant, payment, key, status, change).await?;
+            return self.heard(tenant, key, status, written).await;
         }
         Err(OrderError::Overtaken)
     }
@@ -187,7 +187,7 @@ impl Orders {
         let connection = Self::connection_of(tenant, &state)?;
         let result = self.ask_finish(connection, &state, &operation, posted).await;
         let change = |settling: &mut Settling| Ok(settle(settling, &operation, result.as_ref()));
-        self.write(tenant, payment, None, OK, change).await
+        self.write(tenant, payment, change).await
     }
 
     async fn ask_finish(
@@ -218,7 +218,7 @@ impl Orders {
         let connection = Self::connection_of(tenant, &state)?;
         let reports = self.ask_status(connection, &state).await;
         let timeout = chrono::Duration::from_std(self.parts.operation_timeout).unwrap_or_default();
-        self.write(tenant, payment, None, OK, |settling| {
+        self.write(tenant, payment, |settling| {
             let mut settled = Settled::default();
             match &reports {
                 Ok(reports) => {
