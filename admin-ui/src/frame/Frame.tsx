@@ -103,7 +103,7 @@ function Framed() {
             <Kbd size="xs">⌘K</Kbd>
           </UnstyledButton>
           {test && (
-            <span className="tg-test" title={t.testHint(test)}>
+            <span className="tg-test-mark" title={t.testHint(test)}>
               {t.test}
             </span>
           )}

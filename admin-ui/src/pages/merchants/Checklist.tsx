@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
-import { useTexts } from "../../language/language";
+import { useLanguage, useTexts } from "../../language/language";
 import { Failed } from "../../parts/Failed";
 import { Mark, Status } from "../../parts/Status";
 import { useMay } from "../../session/permissions";
@@ -31,7 +31,7 @@ export function Checklist({ merchant }: { merchant: string }) {
           {t.readyText}
         </Alert>
       ) : (
-        <p className="tg-quiet tg-small">{t.checkHint}</p>
+        <p className="tg-quiet tg-small tg-hint">{t.checkHint}</p>
       )}
       <ul className="tg-checklist">
         {steps.map((step) => (
@@ -45,6 +45,7 @@ export function Checklist({ merchant }: { merchant: string }) {
 
 function Step({ merchant, step }: { merchant: string; step: Schema["Step"] }) {
   const t = useTexts(merchantWords);
+  const language = useLanguage();
   return (
     <li data-done={step.done || undefined}>
       {step.done ? (
@@ -59,10 +60,9 @@ function Step({ merchant, step }: { merchant: string; step: Schema["Step"] }) {
             <Status of={step.done ? "ok" : "missing"} />
           </span>
         </div>
-        <div className="tg-quiet">
-          {!step.done && `${t.steps[`${step.step}Why`] ?? ""} `}
-          <span lang="en">{step.detail}</span>
-        </div>
+        {!step.done && <div className="tg-quiet">{t.steps[`${step.step}Why`]}</div>}
+        {/* In the gateway's own words, which are English. */}
+        {language === "en" && <div className="tg-quiet tg-detail">{step.detail}</div>}
       </div>
       {!step.done && (
         <Button size="xs" variant="default" component={Link} to={`/m/${merchant}/${PLACES[step.step]}`}>

@@ -95,16 +95,17 @@ export function Settlement() {
     {
       key: "note",
       title: t.note,
-      cell: (row) => (
-        <span className="tg-inline">
-          {row.note && <span className="tg-quiet">{row.note.note}</span>}
-          {row.outcome !== "matched" && mayNote && (
-            <Button size="compact-xs" variant="default" onClick={() => setNoted(row)}>
-              {row.note ? w.edit : t.settle}
-            </Button>
-          )}
-        </span>
-      ),
+      cell: (row) =>
+        row.outcome !== "matched" && (
+          <span className="tg-inline">
+            {row.note && <span className="tg-quiet">{row.note.note}</span>}
+            {mayNote && (
+              <Button size="compact-xs" variant="default" onClick={() => setNoted(row)}>
+                {row.note ? w.edit : t.settle}
+              </Button>
+            )}
+          </span>
+        ),
     },
   ];
   if (file.error) {

@@ -1,5 +1,6 @@
--- Ten-digit accounts that start with 9 may be paid; who pays too often waits; the blocked are refused. It has a flaw, so that
--- there is one to be found: accounts that end in 77 make it fail.
+-- Ten-digit accounts that start with 9 may be paid; who pays too often waits;
+-- the blocked are refused. It has a flaw, so that there is one to be found:
+-- accounts that end in 77 make it fail.
 --!api 1
 
 local rules = {}
@@ -21,5 +22,17 @@ function rules.check(request, ctx)
   ctx.log("paid " .. recent.count .. " times in ten minutes")
   return accept { comment = "OK", fields = { name = "Ivan I." } }
 end
+
+test("a phone", {
+  check = { account = "9161234567" },
+  lists = { blocked = {} },
+  expect = accept { comment = "OK", fields = { name = "Ivan I." } },
+})
+test("not a phone", { check = { account = "12345" }, expect = reject("account_not_found") })
+test("a blocked phone", {
+  check = { account = "9000000666" },
+  lists = { blocked = { "9000000666" } },
+  expect = reject("forbidden"),
+})
 
 return rules
