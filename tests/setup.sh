@@ -160,6 +160,10 @@ bench)
     want wrk wrk
     want redis-server redis-server
     want redis-benchmark redis-tools
+    want ab apache2-utils
+    want openssl openssl
+    want curl curl
+    want haproxy haproxy
     want nginx nginx
     [ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || packages+=(libnginx-mod-http-lua)
     compgen -c php-fpm >/dev/null || packages+=(php-fpm)

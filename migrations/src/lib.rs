@@ -27,6 +27,7 @@ mod m20261128_000010_access;
 mod m20261128_000020_certificates;
 mod m20261128_000021_sealing_keys;
 mod m20261128_000030_limits;
+mod m20261128_000040_own_limits_and_hosts;
 mod m20261128_000050_back_office;
 mod m20261128_000051_exports;
 mod m20261128_000052_settlement_notes;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000030_limits::Migration),
             Box::new(m20261128_000020_certificates::Migration),
             Box::new(m20261128_000021_sealing_keys::Migration),
+            Box::new(m20261128_000040_own_limits_and_hosts::Migration),
             Box::new(m20261128_000050_back_office::Migration),
             Box::new(m20261128_000051_exports::Migration),
             Box::new(m20261128_000052_settlement_notes::Migration),

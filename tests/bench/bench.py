@@ -19,6 +19,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,14 @@ PAY_CLIENTS = (16, 64)
 WARM_UP_SECONDS = 1
 POSTGRES_SETTINGS = {"shared_buffers": "256MB", "max_connections": "300"}
 # The ratios that we want to reach, ours to the peer's.
-AIMS = {"nginx + lua": 0.5, "pgbench, same rows": 1.5, "pgbench, single row": 0.7, "nginx + php-fpm + PDO": 4.0}
+AIMS = {"nginx + lua": 0.5, "HAProxy + lua": 1.2, "bare actix-web, a constant": 0.35, "pgbench, same rows": 1.5,
+        "pgbench, single row": 0.7, "nginx + php-fpm + PDO": 4.0, "bare loop of one-row commits": 5.0}
+# Where ours differ from the aim above: (ours, peer).
+FURTHER_AIMS = {("tollgate, PostgreSQL, 10,000 merchants", "HAProxy + lua"): 1.0}
+# An aim of ours on one database alone.
+ONLY_FOR = {"bare loop of one-row commits": "tollgate, SQLite", "pgbench, same rows": "tollgate, PostgreSQL",
+            "pgbench, single row": "tollgate, PostgreSQL", "nginx + php-fpm + PDO": "tollgate, PostgreSQL"}
+MANY_MERCHANTS = 10_000
 GOOD_ACCOUNT, BAD_ACCOUNT = "4000000002", "4000000003"
 
 
@@ -90,7 +98,7 @@ def run(*command, **options):
 
 
 @contextlib.contextmanager
-def serving(command, log, ready, stop=signal.SIGTERM, **options):
+def serving(command, log, ready, stop=signal.SIGTERM, pause=0.05, **options):
     with open(log, "ab") as output:
         # Some servers open their log once more, by name and as their own user.
         owner = os.stat(log.parent)
@@ -105,7 +113,7 @@ def serving(command, log, ready, stop=signal.SIGTERM, **options):
                 raise Failure("a server ended while starting")
             if time.monotonic() > deadline:
                 raise Failure("a server was not ready within a minute")
-            time.sleep(0.05)
+            time.sleep(pause)
         yield process
         if process.poll() is not None:
             raise Failure("a server died")
@@ -164,13 +172,14 @@ UNLIMITED = {
 
 
 @contextlib.contextmanager
-def gateway(tollgate, user, log, url, settings):
+def gateway(tollgate, user, log, url, settings, **options):
     """Our gateway on a database; gives the process, its public port and its admin port."""
     public, admin = free_port(), free_port()
     env = {**own_environment(), **UNLIMITED, **settings, "TOLLGATE_DATABASE__URL": url,
            "TOLLGATE_PUBLIC__LISTEN": f"127.0.0.1:{public}", "TOLLGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
     with serving(unprivileged([tollgate, "serve"], user), log,
-                 lambda: fetch(f"http://127.0.0.1:{admin}/readyz")[0] == 200, env=env, cwd=log.parent) as process:
+                 lambda: fetch(f"http://127.0.0.1:{admin}/readyz")[0] == 200, env=env, cwd=log.parent,
+                 **options) as process:
         yield process, public, admin
 
 
@@ -215,14 +224,17 @@ def expect_rule(url):
 
 
 class Bench:
-    def __init__(self, directory, tollgate, seconds):
+    def __init__(self, directory, tollgate, seconds, constant=None):
         self.directory = directory
         self.tollgate = tollgate
+        # A server that answers a constant; without it that peer takes no part.
+        self.constant = constant
         self.seconds = seconds
         self.user = server_user()
         self.runs = 100000
         self.token = secrets.token_hex(24)
         self.provisioned = set()
+        self.multiplied = False
         self.postgres = None
         self.postgres_port = free_port()
 
@@ -234,6 +246,13 @@ class Bench:
             text = text.replace(f"@{key}@", str(value))
         target.write_text(text)
         return target
+
+    def multiply(self):
+        """Many merchants like the one that was set up, straight into the database."""
+        if self.multiplied:
+            return
+        self.multiplied = True
+        self.sql("tollgate", (HERE / "merchants.sql").read_text().replace("@COUNT@", str(MANY_MERCHANTS)))
 
     # PostgreSQL
 
@@ -268,7 +287,7 @@ class Bench:
     # Contenders: each yields the URL that it is called at
 
     @contextlib.contextmanager
-    def running_tollgate(self, database):
+    def running_tollgate(self, database, further=None):
         """Our gateway, on `postgres` or `sqlite`, with one merchant whose rule is on."""
         url = (f"postgres://bench@127.0.0.1:{self.postgres_port}/tollgate" if database == "postgres"
                else f"sqlite://{self.directory}/tollgate.db")
@@ -276,10 +295,11 @@ class Bench:
         settings = {
             "TOLLGATE_MASTER_KEY": self.master_key, "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN": self.token,
             # One merchant makes all the load, which the default allowance of a quarter of a core would stop.
-            "TOLLGATE_RULES__MERCHANT_CPU_MS_PER_SECOND": "2000",
+            "TOLLGATE_RULES__MERCHANT_CPU_MS_PER_SECOND": "2000", **(further or {}),
         }
         log = self.directory / f"tollgate-{database}.log"
         with gateway(self.tollgate, self.user, log, url, settings) as (process, public, admin):
+            self.admin_port = admin
             if database not in self.provisioned:
                 self.provision(f"http://127.0.0.1:{admin}/admin/v1/merchants")
                 self.provisioned.add(database)
@@ -315,6 +335,26 @@ class Bench:
             yield process, url
 
     @contextlib.contextmanager
+    def running_haproxy(self):
+        self.place("rule.lua")
+        self.place("peers/haproxy.lua")
+        port = free_port()
+        conf = self.place("peers/haproxy.cfg", PORT=port)
+        url = f"http://127.0.0.1:{port}/payment"
+        command = unprivileged([program("haproxy"), "-f", conf], self.user)
+        with serving(command, self.directory / "haproxy.log", lambda: fetch(url)[0] != 0) as process:
+            expect_rule(url)
+            yield process, url
+
+    @contextlib.contextmanager
+    def running_constant(self):
+        port = free_port()
+        url = f"http://127.0.0.1:{port}/payment"
+        command = unprivileged([self.constant, port], self.user)
+        with serving(command, self.directory / "constant.log", lambda: fetch(url)[0] == 200) as process:
+            yield process, url
+
+    @contextlib.contextmanager
     def running_php(self):
         self.place("peers/pay.php")
         conf = self.place(
@@ -330,11 +370,13 @@ class Bench:
 
     # Load
 
-    def wrk(self, url, command, clients, seconds):
+    def wrk(self, url, command, clients, seconds, rate=None, merchants=1):
+        """At a constant rate of so many a second, if one is given. With many merchants the URL has a `%d` for which."""
         self.runs += 1
         threads = 1 if command == "check" else 2
         output = run(program("wrk"), f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--timeout", "20s",
-                     "-s", HERE / "load.lua", url, "--", command, self.runs)
+                     "-s", HERE / "load.lua", url.replace("%d", "%25d"), "--", command, self.runs,
+                     0 if rate is None else rate / threads, merchants)
         result = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
         if result["bad"] or result["broken"] or not result["good"]:
             raise Failure(f"{url}: {result['good']} successes, {result['bad']} other answers, {result['broken']} "
@@ -364,6 +406,20 @@ class Bench:
         with contender as (process, url):
             return self.measured([process.pid], lambda seconds: self.wrk(url, "check", CHECK_CLIENTS, seconds))
 
+    def check_haproxy(self, _clients):
+        return self.check(self.running_haproxy())
+
+    def check_constant(self, _clients):
+        return self.check(self.running_constant())
+
+    def check_many(self, _clients):
+        """Each check of another merchant, all with the same rule."""
+        with self.running_tollgate("postgres") as (process, url):
+            self.multiply()
+            url = url.replace("/bench/", "/bench%d/")
+            return self.measured(
+                [process.pid], lambda seconds: self.wrk(url, "check", CHECK_CLIENTS, seconds, merchants=MANY_MERCHANTS))
+
     def check_nginx(self, _clients):
         return self.check(self.running_nginx_lua())
 
@@ -387,6 +443,35 @@ class Bench:
             raise Failure(f"{table}: {result['sent']} sent, {result['acknowledged']} acknowledged, "
                           f"{stored - before} stored")
         return result
+
+    def pay_sqlite(self, clients):
+        """Payments are counted in the database file itself."""
+        with self.running_tollgate("sqlite") as (process, url):
+            before = self.sqlite_payments()
+            result = self.measured([process.pid], lambda seconds: self.wrk(url, "pay", clients, seconds))
+        stored = self.sqlite_payments() - before
+        if not result["acknowledged"] <= stored <= result["sent"]:
+            raise Failure(f"SQLite: {result['sent']} sent, {result['acknowledged']} acknowledged, {stored} stored")
+        return result
+
+    def sqlite_payments(self):
+        with contextlib.closing(sqlite3.connect(self.directory / "tollgate.db")) as database:
+            return database.execute("SELECT count(*) FROM payments").fetchone()[0]
+
+    def pay_bare_sqlite(self, _clients):
+        """One row, one durable commit, the next row: what a loop over SQLite does without groups."""
+        def load(seconds):
+            done, began = 0, time.perf_counter()
+            with contextlib.closing(sqlite3.connect(self.directory / "bare.db", isolation_level=None)) as database:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("PRAGMA synchronous = FULL")
+                database.execute("CREATE TABLE IF NOT EXISTS payments (id TEXT PRIMARY KEY, account TEXT, minor INTEGER)")
+                while time.perf_counter() - began < seconds:
+                    database.execute("INSERT INTO payments VALUES (?, ?, ?)", (secrets.token_hex(13), GOOD_ACCOUNT, 1045))
+                    done += 1
+            return {"good": done, "sent": done, "seconds": time.perf_counter() - began}
+
+        return self.measured([], load)
 
     def pay_tollgate(self, clients):
         return self.pay(self.running_tollgate("postgres"), clients, "tollgate", "qiwi_transaction")
@@ -425,15 +510,20 @@ class Bench:
 
     def turns(self):
         """(what, clients, whose, how), in the order of the report."""
-        ours = self.tollgate is not None
+        ours, constant = self.tollgate is not None, self.constant is not None
         everything = [
             ("check", CHECK_CLIENTS, "tollgate, SQLite", self.check_sqlite, ours),
             ("check", CHECK_CLIENTS, "tollgate, PostgreSQL", self.check_postgres, ours),
+            ("check", CHECK_CLIENTS, "tollgate, PostgreSQL, 10,000 merchants", self.check_many, ours),
             ("check", CHECK_CLIENTS, "nginx + lua", self.check_nginx, True),
+            ("check", CHECK_CLIENTS, "HAProxy + lua", self.check_haproxy, True),
+            ("check", CHECK_CLIENTS, "bare actix-web, a constant", self.check_constant, constant),
         ]
         for clients in PAY_CLIENTS:
             everything += [
                 ("pay", clients, "tollgate, PostgreSQL", self.pay_tollgate, ours),
+                ("pay", clients, "tollgate, SQLite", self.pay_sqlite, ours),
+                ("pay", clients, "bare loop of one-row commits", self.pay_bare_sqlite, True),
                 ("pay", clients, "pgbench, same rows", self.pay_rows, True),
                 ("pay", clients, "pgbench, single row", self.pay_single, True),
                 ("pay", clients, "nginx + php-fpm + PDO", self.pay_php, True),
@@ -508,11 +598,14 @@ def report(bench, rounds, header, results):
             continue
         for ours in [key for key in results if key[:2] == (what, clients) and key[2].startswith("tollgate")]:
             mine, theirs = rates(ours), rates((what, clients, whose))
+            if ONLY_FOR.get(whose, ours[2]) != ours[2]:
+                continue
+            aim = FURTHER_AIMS.get((ours[2], whose), AIMS[whose])
             ratio = statistics.median(mine) / statistics.median(theirs)
             apart = [a / b for a, b in zip(mine, theirs)]
             bounds = "" if rounds == 1 else f" ({min(apart):.2f}–{max(apart):.2f})"
             versus.append([what, clients, ours[2], spread(mine), whose, spread(theirs), f"**{ratio:.2f}**{bounds}",
-                           f"≥ {AIMS[whose]}", "yes" if ratio >= AIMS[whose] else "**no**"])
+                           f"≥ {aim}", "yes" if ratio >= aim else "**no**"])
 
     single = []
     for (what, clients, whose), turns in results.items():
@@ -534,9 +627,39 @@ def report(bench, rounds, header, results):
     return "\n\n".join(parts) + "\n"
 
 
+def copied(binary, to):
+    """A build beside us must not swap the binary between two turns."""
+    shutil.copy(binary, to)
+    to.chmod(0o755)
+    return to
+
+
+@contextlib.contextmanager
+def workplace(binary, name, where="/var/tmp"):
+    """A directory on a real disk with a copy of our binary, where the servers' user may write; and that user."""
+    # As an exception, so that every server is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"tollgate-{name}-", dir=where))
+    try:
+        tollgate = binary and copied(binary, directory / "tollgate")
+        user = server_user()
+        if user:
+            os.chown(directory, user.pw_uid, user.pw_gid)
+        yield directory, tollgate, user
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def give_up(name, failure):
+    if failure.log and failure.log.exists():
+        print(f"End of {failure.log.name}:\n{tail(failure.log)}", file=sys.stderr)
+    sys.exit(f"{name}: {failure}")
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--tollgate", type=pathlib.Path, help="our binary; without it only the peers run")
+    parser.add_argument("--constant", type=pathlib.Path, help="the server that answers a constant; without it that peer rests")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10, help="length of a turn")
     parser.add_argument("--quick", action="store_true", help="one round of 3 seconds")
@@ -551,47 +674,38 @@ def arguments():
 
 def main():
     options = arguments()
-    # As an exception, so that every server is ended on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="tollgate-bench-", dir=options.directory))
     try:
-        tollgate = None
-        if options.tollgate:
-            # A copy: a build beside us must not swap the binary between two turns.
-            tollgate = directory / "tollgate"
-            shutil.copy(options.tollgate, tollgate)
-            tollgate.chmod(0o755)
-        bench = Bench(directory, tollgate, options.seconds)
-        if bench.user:
-            os.chown(directory, bench.user.pw_uid, bench.user.pw_gid)
-        settings = ", ".join(f"{key} {value}" for key, value in POSTGRES_SETTINGS.items())
-        header = [
-            *machine(directory), programs(bench),
-            f"PostgreSQL: fsync and synchronous_commit on, {settings}, "
-            "a checkpoint before every turn; nginx: 2 workers; php-fpm: 30 children",
-            f"Turns: {options.rounds} × {options.seconds} s each after {WARM_UP_SECONDS} s of warming up, ours and the "
-            "peers' in turn, every other round backwards; every answer is checked, and payments are counted in the "
-            "database",
-        ]
-        results = {turn[:3]: [] for turn in bench.turns() if options.only in " ".join(map(str, turn[:3]))}
-        with bench.running_postgres():
-            for number in range(options.rounds):
-                for what, clients, whose, how in bench.turns()[:: -1 if number % 2 else 1]:
-                    if (what, clients, whose) in results:
-                        result = how(clients)
-                        results[what, clients, whose].append(result)
-                        print(f"round {number + 1}: {what}, {clients} clients, {whose}: {result['rate']:,.0f}/s",
-                              file=sys.stderr, flush=True)
-        text = report(bench, options.rounds, header, results)
-        print(text)
-        if options.output:
-            options.output.write_text(text)
+        with workplace(options.tollgate, "bench", options.directory) as (directory, tollgate, _):
+            text = compare(options, directory, tollgate)
     except Failure as failure:
-        if failure.log:
-            print(f"End of {failure.log.name}:\n{tail(failure.log)}", file=sys.stderr)
-        sys.exit(f"bench: {failure}")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        give_up("bench", failure)
+    print(text)
+    if options.output:
+        options.output.write_text(text)
+
+
+def compare(options, directory, tollgate):
+    constant = options.constant and copied(options.constant, directory / "constant")
+    bench = Bench(directory, tollgate, options.seconds, constant)
+    settings = ", ".join(f"{key} {value}" for key, value in POSTGRES_SETTINGS.items())
+    header = [
+        *machine(directory), programs(bench),
+        f"PostgreSQL: fsync and synchronous_commit on, {settings}, "
+        "a checkpoint before every turn; nginx: 2 workers; HAProxy: 2 threads; php-fpm: 30 children",
+        f"Turns: {options.rounds} × {options.seconds} s each after {WARM_UP_SECONDS} s of warming up, ours and the "
+        "peers' in turn, every other round backwards; every answer is checked, and payments are counted in the "
+        "database",
+    ]
+    results = {turn[:3]: [] for turn in bench.turns() if options.only in " ".join(map(str, turn[:3]))}
+    with bench.running_postgres():
+        for number in range(options.rounds):
+            for what, clients, whose, how in bench.turns()[:: -1 if number % 2 else 1]:
+                if (what, clients, whose) in results:
+                    result = how(clients)
+                    results[what, clients, whose].append(result)
+                    print(f"round {number + 1}: {what}, {clients} clients, {whose}: {result['rate']:,.0f}/s",
+                          file=sys.stderr, flush=True)
+    return report(bench, options.rounds, header, results)
 
 
 if __name__ == "__main__":

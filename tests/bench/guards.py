@@ -11,15 +11,12 @@
 import argparse
 import contextlib
 import json
-import os
 import pathlib
 import re
 import secrets
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 
 import bench
 import neighbours
@@ -191,30 +188,20 @@ def arguments():
 
 def main():
     options = arguments()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="tollgate-guards-", dir="/var/tmp"))
     try:
-        tollgate = directory / "tollgate"
-        shutil.copy(options.tollgate, tollgate)
-        user = bench.server_user()
-        if user:
-            os.chown(directory, user.pw_uid, user.pw_gid)
-        tollgate.chmod(0o755)
-        turns = flood(directory, tollgate, user, options)
-        parts = [cost_report(cost(directory, tollgate, user, options)), flood_report(turns),
-                 operations(directory, user, options)]
-        text = "\n\n".join(parts) + "\n"
-        print(text)
-        if options.output:
-            options.output.write_text(text)
-        failed = [result["sample"] for results in turns.values() for result in results if result["failed"]]
-        if failed:
-            sys.exit(f"guards: checks of B failed, such as {failed[0]}")
+        with bench.workplace(options.tollgate, "guards") as (directory, tollgate, user):
+            turns = flood(directory, tollgate, user, options)
+            parts = [cost_report(cost(directory, tollgate, user, options)), flood_report(turns),
+                     operations(directory, user, options)]
     except bench.Failure as failure:
-        if failure.log:
-            print(f"End of {failure.log.name}:\n{bench.tail(failure.log)}", file=sys.stderr)
-        sys.exit(f"guards: {failure}")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        bench.give_up("guards", failure)
+    text = "\n\n".join(parts) + "\n"
+    print(text)
+    if options.output:
+        options.output.write_text(text)
+    failed = [result["sample"] for results in turns.values() for result in results if result["failed"]]
+    if failed:
+        sys.exit(f"guards: checks of B failed, such as {failed[0]}")
 
 
 if __name__ == "__main__":

@@ -9,15 +9,12 @@ engine's corpus, and scripts that go to the edge of every limit and then accept.
 import argparse
 import asyncio
 import json
-import os
 import pathlib
 import re
 import secrets
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import bench
@@ -216,33 +213,25 @@ def main():
     if options.drive:
         print(json.dumps(asyncio.run(drive(*json.loads(options.drive)))))
         return
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="tollgate-neighbours-", dir="/var/tmp"))
     try:
-        tollgate = directory / "tollgate"
-        shutil.copy(options.tollgate, tollgate)
-        user, token = bench.server_user(), secrets.token_hex(24)
-        if user:
-            os.chown(directory, user.pw_uid, user.pw_gid)
-        tollgate.chmod(0o755)
-        settings = {"TOLLGATE_MASTER_KEY": bench.new_master_key(tollgate), "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN": token}
-        served = bench.gateway(tollgate, user, directory / "tollgate.log", f"sqlite://{directory}/tollgate.db", settings)
-        with served as (_, public, admin):
-            stage = Stage(admin, public, token)
-            stage.provision()
-            turns, told = rounds(stage, options)
-        text = report(turns, told)
-        print(text)
-        if options.output:
-            options.output.write_text(text)
-        failed = [result["sample"] for results in turns.values() for result in results if result["failed"]]
-        if failed:
-            sys.exit(f"neighbours: checks of B failed, such as {failed[0]}")
+        with bench.workplace(options.tollgate, "neighbours") as (directory, tollgate, user):
+            token = secrets.token_hex(24)
+            settings = {"TOLLGATE_MASTER_KEY": bench.new_master_key(tollgate), "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN": token}
+            database = f"sqlite://{directory}/tollgate.db"
+            served = bench.gateway(tollgate, user, directory / "tollgate.log", database, settings)
+            with served as (_, public, admin):
+                stage = Stage(admin, public, token)
+                stage.provision()
+                turns, told = rounds(stage, options)
     except bench.Failure as failure:
-        if failure.log:
-            print(f"End of {failure.log.name}:\n{bench.tail(failure.log)}", file=sys.stderr)
-        sys.exit(f"neighbours: {failure}")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        bench.give_up("neighbours", failure)
+    text = report(turns, told)
+    print(text)
+    if options.output:
+        options.output.write_text(text)
+    failed = [result["sample"] for results in turns.values() for result in results if result["failed"]]
+    if failed:
+        sys.exit(f"neighbours: checks of B failed, such as {failed[0]}")
 
 
 if __name__ == "__main__":

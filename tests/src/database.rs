@@ -26,13 +26,16 @@ enum Keep {
 impl TestDatabase {
     pub async fn new(backend: Backend) -> Self {
         match backend {
-            Backend::Sqlite => Self::sqlite(),
+            Backend::Sqlite => Self::sqlite_in(&std::env::temp_dir()),
             Backend::Postgres => Self::on_server(postgres::shared()).await,
         }
     }
 
-    fn sqlite() -> Self {
-        let folder = tempfile::Builder::new().prefix("tollgate-sqlite-").tempdir().unwrap();
+    /// A file in a folder of this one.
+    #[must_use]
+    pub fn sqlite_in(parent: &std::path::Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("tollgate-sqlite-").tempdir_in(parent);
+        let folder = folder.unwrap();
         let url = format!("sqlite://{}", folder.path().join("tollgate.db").display());
         Self {
             url,

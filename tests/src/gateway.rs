@@ -77,6 +77,12 @@ impl Gateway {
     }
 
     async fn launch(&mut self) {
+        if !self.try_launch().await {
+            panic!("the gateway did not start:\n{}", self.log())
+        }
+    }
+
+    async fn try_launch(&mut self) -> bool {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let mut child = Command::new(binary())
             .arg("serve")
@@ -92,10 +98,12 @@ impl Gateway {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let told = tokio::time::timeout(START_DEADLINE, read_addresses(&mut lines)).await;
         let Ok(Some((public, tls, admin))) = told else {
-            panic!("the gateway did not start:\n{}", self.log())
+            let _ = child.kill().await;
+            return false;
         };
         (self.public, self.tls, self.admin_address) = (public, tls, admin);
         self.running = Some(Running { child, _stdout: lines });
+        true
     }
 
     #[must_use]
@@ -147,6 +155,18 @@ impl Gateway {
     pub async fn start_again(&mut self) {
         assert!(self.running.is_none(), "the gateway still runs");
         self.launch().await;
+    }
+
+    /// The same, when it may be that it cannot.
+    pub async fn try_start_again(&mut self) -> bool {
+        assert!(self.running.is_none(), "the gateway still runs");
+        self.try_launch().await
+    }
+
+    /// Whether it was started and not ended by the test.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Everything that it logged, over all its starts.
@@ -211,6 +231,7 @@ pub fn settings_of(database_url: &str) -> BTreeMap<String, String> {
         ("TOLLGATE_LIMITS__LOG_IN_RATES", ""),
         ("TOLLGATE_LIMITS__KEY_CREATION_RATES", ""),
         ("TOLLGATE_LIMITS__CERTIFICATE_ISSUE_RATES", ""),
+        ("TOLLGATE_LIMITS__PKCS12_IMPORT_RATES", ""),
         ("TOLLGATE_LIMITS__WAIT_MS", "5000"),
         ("TOLLGATE_SHEDDING__DELAY_MS", "5000"),
         ("TOLLGATE_SHEDDING__AFTER_MS", "60000"),

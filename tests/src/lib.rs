@@ -29,5 +29,5 @@ pub use people::{Authenticator, Browser};
 pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 pub use sandbox::{Sandbox, Shop};
-pub use tls::{TlsAnswer, TlsCaller, TlsLine};
+pub use tls::{TlsAnswer, TlsCaller, TlsLine, TlsNetwork};
 pub use wait::{soon, within};

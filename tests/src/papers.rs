@@ -47,7 +47,12 @@ impl Authority {
 
     #[must_use]
     pub fn server_until(&self, names: &[&str], not_after: DateTime<Utc>) -> Paper {
-        let params = params(names[0], names, Utc::now() - Duration::days(1), not_after);
+        self.server_between(names, Utc::now() - Duration::days(1), not_after)
+    }
+
+    #[must_use]
+    pub fn server_between(&self, names: &[&str], not_before: DateTime<Utc>, not_after: DateTime<Utc>) -> Paper {
+        let params = params(names[0], names, not_before, not_after);
         self.sign(params, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
@@ -80,6 +85,23 @@ impl Paper {
     #[must_use]
     pub fn both(&self) -> String {
         format!("{}{}", self.certificate, self.key)
+    }
+
+    /// A PKCS12 file, as OpenSSL writes it.
+    pub async fn pkcs12(&self, password: &str) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let (pem, file) = (folder.path().join("both.pem"), folder.path().join("both.p12"));
+        std::fs::write(&pem, self.both()).unwrap();
+        let made = tokio::process::Command::new("openssl")
+            .args(["pkcs12", "-export", "-passout", &format!("pass:{password}"), "-in"])
+            .arg(&pem)
+            .arg("-out")
+            .arg(&file)
+            .output()
+            .await
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        std::fs::read(&file).unwrap()
     }
 }
 

@@ -42,10 +42,16 @@ impl PostgresServer {
     /// A fresh server that forgets its data when it is dropped.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// The same with its data in a folder of this one, which everybody may enter.
+    #[must_use]
+    pub fn start_in(parent: &Path) -> Self {
         let programs = programs();
         let directory = tempfile::Builder::new()
             .prefix("tollgate-postgres-")
-            .tempdir()
+            .tempdir_in(parent)
             .unwrap()
             .keep();
         if let Some(user) = unprivileged() {
@@ -111,7 +117,9 @@ impl PostgresServer {
         }
     }
 
-    fn is_ready(&self) -> bool {
+    /// Whether it takes connections.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
         let asked = Command::new(self.programs.join("pg_isready"))
             .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
             .status();
@@ -131,6 +139,12 @@ impl PostgresServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it was started and not ended by the test.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Ends at once and keeps the data: what a crash of the database leaves.

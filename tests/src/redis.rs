@@ -93,6 +93,12 @@ impl RedisServer {
         Some(answer.strip_suffix("+OK\r\n")?.to_owned())
     }
 
+    /// Whether it was started and not ended by the test.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Ends at once and forgets everything.
     pub fn crash(&mut self) {
         let Some(running) = self.running.take() else { return };

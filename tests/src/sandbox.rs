@@ -57,13 +57,14 @@ impl Sandbox {
 
     /// As a browser posts a form; status, `location` and body.
     pub async fn post_form(&self, url: &str, fields: &[(&str, &str)]) -> (u16, Option<String>, String) {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(fields);
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
         let request = self
             .client
             .post(url)
             .header("content-type", "application/x-www-form-urlencoded");
-        let answer = request.body(form.finish()).send().await.unwrap();
+        let answer = request.body(form).send().await.unwrap();
         let location = answer
             .headers()
             .get("location")

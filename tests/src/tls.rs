@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, HandshakeKind, RootCertStore};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::papers::Paper;
 
@@ -163,4 +164,69 @@ impl TlsLine {
     pub fn certificate(&self) -> Vec<u8> {
         self.stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
     }
+}
+
+/// A network that is called over TLS, and wants a certificate of an authority of its own.
+pub struct TlsNetwork {
+    pub address: SocketAddr,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl TlsNetwork {
+    /// Shows `paper`, and lets in whom `clients` (an authority in PEM) issued for.
+    pub async fn start(paper: &Paper, clients: &str) -> Self {
+        let mut roots = RootCertStore::empty();
+        for root in CertificateDer::pem_slice_iter(clients.as_bytes()) {
+            roots.add(root.unwrap()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let chain = CertificateDer::pem_slice_iter(paper.certificate.as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(paper.key.as_bytes()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(chain.map(Result::unwrap).collect(), key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    // Whoever is turned away is told so by TLS; the others have come to look, and hang up.
+                    if let Ok(mut stream) = acceptor.accept(stream).await {
+                        let _ = stream.read(&mut [0; 1]).await;
+                    }
+                });
+            }
+        });
+        Self { address, serving }
+    }
+}
+
+impl Drop for TlsNetwork {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// What a client sends first, for this name: a whole hello.
+#[must_use]
+pub fn hello(name: &str) -> Vec<u8> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let server = ServerName::try_from(name.to_owned()).unwrap();
+    let mut client = rustls::ClientConnection::new(Arc::new(config), server).unwrap();
+    let mut bytes = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut bytes).unwrap();
+    }
+    bytes
 }

@@ -33,15 +33,18 @@ pub struct Allowance {
     /// Nanoseconds after `born` until which calls run aside, and for how long they were sent there.
     aside_until: AtomicU64,
     aside_for: AtomicU64,
+    /// Grows with long calls and shrinks with short ones.
+    suspicion: AtomicU32,
 }
 
 /// Own time from which on a call is long: others on the same worker would notice.
 const LONG_CALL: Duration = Duration::from_micros(500);
-/// Own time is read off the clock, and a busy machine may halt a short call for longer than that. A call that really ran so
-/// long has taken this many steps or this much memory (bytes).
-const LONG_CALL_STEPS: u64 = 100;
-const LONG_CALL_MEMORY: u64 = 160 * 1024;
-/// A merchant with a long call runs aside for so long, doubled with each time that it comes back and has another.
+/// What a long call adds to the suspicion; a short one takes one away. The host of a virtual machine may halt it in the
+/// middle of a short call, and that counts as the call's own time; but not every thousandth.
+const LONG_CALL_WEIGHT: u32 = 1_000;
+/// With so much suspicion a merchant runs aside: three long calls, or one soon after it came back.
+const SUSPICION_MAX: u32 = 3 * LONG_CALL_WEIGHT;
+/// It runs aside for so long, doubled with each time that it comes back and has long calls again.
 const ASIDE_MIN: Duration = Duration::from_secs(5);
 const ASIDE_MAX: Duration = Duration::from_secs(300);
 
@@ -64,6 +67,7 @@ impl Allowance {
             in_flight: AtomicU32::new(0),
             aside_until: AtomicU64::new(0),
             aside_for: AtomicU64::new(0),
+            suspicion: AtomicU32::new(0),
         }
     }
 
@@ -116,6 +120,24 @@ impl Allowance {
         now < self.aside_until.load(Ordering::Relaxed)
     }
 
+    /// Notes how long a call took, and sends the merchant aside if long calls are its habit.
+    fn note_at(&self, now: u64, own_time: Duration) {
+        if own_time < LONG_CALL {
+            if self.suspicion.load(Ordering::Relaxed) > 0 {
+                (self.suspicion).update(Ordering::Relaxed, Ordering::Relaxed, |suspicion| {
+                    suspicion.saturating_sub(1)
+                });
+            }
+            return;
+        }
+        let before = self.suspicion.fetch_add(LONG_CALL_WEIGHT, Ordering::Relaxed);
+        if before + LONG_CALL_WEIGHT >= SUSPICION_MAX {
+            self.suspicion
+                .store(SUSPICION_MAX - LONG_CALL_WEIGHT, Ordering::Relaxed);
+            self.send_aside_at(now);
+        }
+    }
+
     /// Counts stay right under a race but for which of two long calls at the same moment doubles the time.
     fn send_aside_at(&self, now: u64) {
         let (until, before) = (
@@ -144,11 +166,6 @@ impl Allowance {
     }
 }
 
-fn is_long(decision: &Decision) -> bool {
-    let worked = decision.steps >= LONG_CALL_STEPS || decision.memory >= LONG_CALL_MEMORY;
-    worked && decision.own_time >= LONG_CALL
-}
-
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -166,9 +183,7 @@ impl Admitted<'_> {
 
     pub(crate) fn charge(&self, decision: &Decision) {
         let now = self.allowance.elapsed();
-        if is_long(decision) {
-            self.allowance.send_aside_at(now);
-        }
+        self.allowance.note_at(now, decision.own_time);
         self.allowance.charge_at(now, decision.own_time);
     }
 }
@@ -232,17 +247,25 @@ mod tests {
     }
 
     #[test]
-    fn a_short_call_that_the_machine_halted_is_not_long() {
-        let call = |steps, memory, own_time| Decision {
-            steps,
-            memory,
-            own_time,
-            ..Decision::not_run(crate::ScriptError::new(crate::ErrorKind::Internal, ""))
-        };
-        assert!(!is_long(&call(50, 100_000, 10 * LONG_CALL)));
-        assert!(!is_long(&call(5_000, 1_000_000, LONG_CALL / 2)));
-        assert!(is_long(&call(5_000, 100_000, LONG_CALL)));
-        assert!(is_long(&call(5, 1_000_000, LONG_CALL)));
+    fn a_habit_of_long_calls_sends_aside_and_a_rare_one_does_not() {
+        let allowance = Allowance::new(AllowanceLimits::default());
+        let short = LONG_CALL / 100;
+        for now in 0..20 {
+            allowance.note_at(now, LONG_CALL);
+            (0..LONG_CALL_WEIGHT).for_each(|_| allowance.note_at(now, short));
+        }
+        assert!(!allowance.runs_aside_at(20));
+        for _ in 0..2 {
+            allowance.note_at(20, LONG_CALL);
+            assert!(!allowance.runs_aside_at(21));
+        }
+        allowance.note_at(20, LONG_CALL);
+        assert!(allowance.runs_aside_at(21));
+        // Back again, one is enough.
+        let back = 20 + nanos(ASIDE_MIN);
+        assert!(!allowance.runs_aside_at(back));
+        allowance.note_at(back, LONG_CALL);
+        assert!(allowance.runs_aside_at(back + 1));
     }
 
     #[test]

@@ -99,6 +99,9 @@ const LONG: &str = "local known = ctx.list('contracts'):has('4')
     local total = ctx.velocity('k', '1h').count
     return accept { comment = `{known} {total}` }";
 
+/// So many in a row are a habit.
+const LONG_CALLS: usize = 3;
+
 /// Notes the threads that it is asked on.
 #[derive(Default)]
 struct Watched {
@@ -110,6 +113,22 @@ impl rules::Host for Watched {
     fn ask<'a>(&'a self, question: &'a rules::HostQuestion) -> rules::HostFuture<'a> {
         self.asked_on.borrow_mut().push(std::thread::current().id());
         self.gateway.ask(question)
+    }
+}
+
+/// Whatever of them is collected, and when.
+#[test]
+fn what_earlier_calls_left_in_the_vm_changes_no_decision() {
+    let engine = support::engine();
+    let long = program(&engine, &handler(LONG));
+    let host = Gateway::default();
+    let around = Surroundings::of(&host);
+    let (input, context) = (input(), context());
+    let first = wait(engine.run(&long, &input, &context, &around));
+    assert!(matches!(first.outcome, Outcome::Accept { .. }), "{first:?}");
+    for number in 1..50 {
+        let later = wait(engine.run(&long, &input, &context, &around));
+        assert!(later.is_same_as(&first), "call {number}: {later:?}");
     }
 }
 
@@ -130,16 +149,26 @@ fn a_merchant_whose_calls_take_long_decides_the_same_aside() {
     assert!(!allowance.is_aside());
     let here = wait(engine.run(&long, &input, &context, &around));
     assert!(matches!(here.outcome, Outcome::Accept { .. }), "{here:?}");
+    for _ in 1..LONG_CALLS {
+        assert!(!allowance.is_aside(), "once may be the machine's doing");
+        let again = wait(engine.run(&long, &input, &context, &around));
+        assert!(again.is_same_as(&here), "{again:?} {here:?}");
+    }
     assert!(allowance.is_aside(), "{here:?}");
     let aside = wait(engine.run(&long, &input, &context, &around));
     assert!(aside.is_same_as(&here), "{aside:?} {here:?}");
     assert_eq!(aside.calls.len(), 2);
     let this = std::thread::current().id();
-    assert_eq!(*host.asked_on.borrow(), [this; 4], "a host is asked where it lives");
+    let asked_on = host.asked_on.borrow();
+    assert_eq!(asked_on.len(), 2 * (LONG_CALLS + 1));
+    assert!(
+        asked_on.iter().all(|thread| *thread == this),
+        "a host is asked where it lives"
+    );
 }
 
 #[test]
-fn a_long_call_leaves_its_worker_to_others_but_for_the_first_time() {
+fn long_calls_leave_their_worker_to_others_but_for_the_first_times() {
     use futures_util::FutureExt;
 
     let engine = support::engine();
@@ -157,8 +186,10 @@ fn a_long_call_leaves_its_worker_to_others_but_for_the_first_time() {
     };
     let (input, context) = (input(), context());
     wait(async {
-        let at_once = engine.run(&long, &input, &context, &around).now_or_never();
-        assert!(at_once.is_some(), "it runs where it was called");
+        for _ in 0..LONG_CALLS {
+            let at_once = engine.run(&long, &input, &context, &around).now_or_never();
+            assert!(at_once.is_some(), "it runs where it was called");
+        }
         let mut aside = Box::pin(engine.run(&long, &input, &context, &around));
         assert!((&mut aside).now_or_never().is_none(), "it runs elsewhere");
         assert!(is_plain_accept(&aside.await));
@@ -181,7 +212,9 @@ fn what_waits_for_its_host_aside_is_in_nobodys_way_and_ends_when_it_is_dropped()
     };
     let (input, context) = (input(), context());
     wait(async {
-        engine.run(&long, &input, &context, &around(&gateway)).await;
+        for _ in 0..LONG_CALLS {
+            engine.run(&long, &input, &context, &around(&gateway)).await;
+        }
         assert!(allowance.is_aside());
         let (hanging, answered) = (around(&silent), around(&gateway));
         let hanging = Box::pin(engine.run(&hangs, &input, &context, &hanging));

@@ -22,6 +22,7 @@ use crate::access::bootstrap::{BootstrapError, BootstrapToken};
 use crate::access::master_keys::{MasterKeyError, MasterKeys};
 use crate::access::people::{Parts as PeopleParts, People, PeopleError};
 use crate::access::sealing::{Sealer, SealingError};
+use crate::api::deadline::ReadDeadline;
 use crate::api::merchant::MerchantApi;
 use crate::api::{admin, admin_ui, network, openapi, problem::Problem, status};
 use crate::edge::certificates::CertificateDesk;
@@ -363,7 +364,7 @@ impl Node {
         });
         let network = Data::new(network::Network {
             acceptance: Acceptance::new(Parts {
-                lookup: PaymentLookup::start(&core.store),
+                lookup: PaymentLookup::new(&core.store),
                 store: core.store,
                 writer,
                 log: log.clone(),
@@ -397,6 +398,7 @@ impl Node {
             admin: admin.clone(),
             guards: guards.clone(),
             body_bytes_max: settings.public.body_bytes_max,
+            read_deadline: read_deadline(settings),
         };
         let doors = Arc::new(guards.doors().clone());
         let public = public::listen(&settings.public, &desk, doors, &terminator).await?;
@@ -470,6 +472,10 @@ async fn open_people(
         limits: settings.access.limits(),
     });
     Ok(people.await?)
+}
+
+fn read_deadline(settings: &Settings) -> ReadDeadline {
+    ReadDeadline(Duration::from_millis(settings.database.read_timeout_ms))
 }
 
 fn admin_url(settings: &Settings) -> String {
@@ -616,10 +622,12 @@ fn listen_admin(
     extra_routes: Option<fn(&mut ServiceConfig)>,
 ) -> Result<Listening, NodeError> {
     let json_bytes_max = settings.admin.body_bytes_max;
+    let read_deadline = Data::new(read_deadline(settings));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(admin.clone())
             .app_data(status.clone())
+            .app_data(read_deadline.clone())
             .app_data(
                 web::JsonConfig::default()
                     .limit(json_bytes_max)

@@ -140,6 +140,7 @@ pub struct LimitSettings {
     log_in_rates: String,
     key_creation_rates: String,
     certificate_issue_rates: String,
+    pkcs12_import_rates: String,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +189,7 @@ pub struct DatabaseSettings {
     connections_max: u32,
     acquire_timeout_ms: u64,
     statement_timeout_ms: u64,
+    pub read_timeout_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -334,6 +336,7 @@ impl Settings {
             ("public.connections_max", self.public.connections_max as u64),
             ("database.connections_max", u64::from(self.database.connections_max)),
             ("database.acquire_timeout_ms", self.database.acquire_timeout_ms),
+            ("database.read_timeout_ms", self.database.read_timeout_ms),
             ("access.session_hours", self.access.session_hours.into()),
             ("access.idle_minutes", self.access.idle_minutes.into()),
             ("redis.timeout_ms", self.redis.timeout_ms),
@@ -485,6 +488,7 @@ impl Settings {
                 log_in: windows("limits.log_in_rates", &limits.log_in_rates)?,
                 key_creation: windows("limits.key_creation_rates", &limits.key_creation_rates)?,
                 certificate_issue: windows("limits.certificate_issue_rates", &limits.certificate_issue_rates)?,
+                pkcs12_import: windows("limits.pkcs12_import_rates", &limits.pkcs12_import_rates)?,
             },
             wait: Duration::from_millis(limits.wait_ms),
             sockets_max: self.public.connections_max,

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
@@ -45,19 +45,27 @@ pub struct Store {
     /// refusing each other.
     pub(crate) writes: DatabaseConnection,
     pub(crate) numbers: Arc<PaymentNumbers>,
+    /// What a PostgreSQL connection is told when it is made; nothing on SQLite.
+    pub(crate) session: Option<Arc<str>>,
 }
 
 impl Store {
     pub async fn connect(options: &DatabaseOptions) -> Result<Self, StoreError> {
-        let (reads, writes) = if options.url.starts_with("sqlite:") {
+        let (reads, writes, session) = if options.url.starts_with("sqlite:") {
             let writes = connect_sqlite(options, 1).await?;
-            (connect_sqlite(options, SQLITE_READERS).await?, writes)
+            (connect_sqlite(options, SQLITE_READERS).await?, writes, None)
         } else {
-            let pool = connect_postgres(options).await?;
-            (pool.clone(), pool)
+            let session: Arc<str> = session_settings(options).into();
+            let pool = connect_postgres(options, &session).await?;
+            (pool.clone(), pool, Some(session))
         };
         let numbers = Arc::new(PaymentNumbers::new(writes.clone()));
-        Ok(Self { reads, writes, numbers })
+        Ok(Self {
+            reads,
+            writes,
+            numbers,
+            session,
+        })
     }
 
     /// Makes the PostgreSQL database `name` when it is missing. `options.url` names it as its path.
@@ -170,16 +178,27 @@ async fn connect_sqlite(options: &DatabaseOptions, connections: u32) -> Result<D
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        })
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(is_outside_transactions(connection)))
         });
     Ok(Database::connect(connect).await?)
 }
 
-async fn connect_postgres(options: &DatabaseOptions) -> Result<DatabaseConnection, StoreError> {
+/// SQLite ends a transaction by itself when the disk is full or cannot be written. The driver, whose own rollback then
+/// fails, goes on counting it, and every later commit would only be that of a savepoint: answered, and never durable.
+async fn is_outside_transactions(connection: &mut SqliteConnection) -> Result<bool, sea_orm::sqlx::Error> {
+    // Behind the rollback that is on its way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
+async fn connect_postgres(options: &DatabaseOptions, session: &Arc<str>) -> Result<DatabaseConnection, StoreError> {
     if let Some(schema) = &options.schema {
         make_schema(options, schema).await?;
     }
     let mut connect = ConnectOptions::new(&options.url);
-    let session = session_settings(options);
+    let session = session.to_string();
     connect
         .max_connections(options.connections_max)
         .acquire_timeout(options.acquire_timeout)
@@ -216,7 +235,7 @@ fn session_settings(options: &DatabaseOptions) -> String {
 }
 
 /// A connection whose other end is gone must not hold its place in the pool until TCP gives up, minutes later.
-async fn answers_in_time(connection: &mut PgConnection) -> Result<bool, sea_orm::sqlx::Error> {
+pub(crate) async fn answers_in_time(connection: &mut PgConnection) -> Result<bool, sea_orm::sqlx::Error> {
     match tokio::time::timeout(PING_TIMEOUT, connection.ping()).await {
         Ok(answer) => answer.map(|()| true),
         Err(_) => Err(sea_orm::sqlx::Error::PoolTimedOut),
@@ -244,4 +263,50 @@ async fn make_schema(options: &DatabaseOptions, schema: &str) -> Result<(), Stor
 
 fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use e2e::{Backend, TestDatabase};
+
+    /// A full disk makes SQLite end a transaction by itself. Whoever has the connection next must not be told "committed"
+    /// by a savepoint within a transaction that nobody ends.
+    #[tokio::test]
+    async fn after_a_full_disk_what_is_committed_is_committed() {
+        let database = TestDatabase::new(Backend::Sqlite).await;
+        let store = Store::connect(&DatabaseOptions {
+            url: database.url().to_owned(),
+            schema: None,
+            connections_max: 1,
+            acquire_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(2),
+        })
+        .await
+        .unwrap();
+        let writes = &store.writes;
+        writes.execute_unprepared("CREATE TABLE t (n BLOB)").await.unwrap();
+        writes.execute_unprepared("PRAGMA max_page_count = 2").await.unwrap();
+        let full = writes.begin().await.unwrap();
+        let refused = full
+            .execute_unprepared("INSERT INTO t VALUES (zeroblob(1000000))")
+            .await;
+        assert!(refused.unwrap_err().to_string().contains("full"));
+        drop(full);
+        writes
+            .execute_unprepared("PRAGMA max_page_count = 100000")
+            .await
+            .unwrap();
+        let given_up = writes.begin().await.unwrap();
+        given_up.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+        given_up.rollback().await.unwrap();
+        let committed = writes.begin().await.unwrap();
+        committed.execute_unprepared("INSERT INTO t VALUES (2)").await.unwrap();
+        committed.commit().await.unwrap();
+        assert_eq!(
+            database.number("SELECT count(*) FROM t").await,
+            1,
+            "another connection sees it"
+        );
+    }
 }

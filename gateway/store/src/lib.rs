@@ -4,6 +4,7 @@
 //! Payments are written in groups ([`PaymentWriter`]) and looked up in groups ([`PaymentLookup`]): throughput grows
 //! with load instead of collapsing on round trips and fsync.
 
+mod addressing;
 mod api_keys;
 mod arrays;
 mod audit;
@@ -74,7 +75,7 @@ pub use exports::{Export, ExportStatus, NewExport, TakenExport};
 pub use guard_refusals::GuardRefusals;
 pub use idempotency::{IdempotencyKey, KeyAnswer, KeyClaim};
 pub use invitations::Invitation;
-pub use limits::{LimitLevel, LimitSubject, StoredLimits};
+pub use limits::{LimitLevel, LimitSetter, LimitSubject, StoredLimits};
 pub use list_imports::{DropCursor, ListImport, ListImportError, ListImportProgress, ListImportStatus, NewListImport};
 pub use lists::{List, ListAnswer, ListChange, ListEntry, ListError, ListQuota};
 pub use log_writer::{LogWriter, Registration};

@@ -1,11 +1,11 @@
-//! How much traffic the operator allows, by merchant, connection and API key.
+//! How much traffic the operator allows, by merchant, connection and API key, and what a merchant allows itself below that.
 
 use chrono::{DateTime, Utc};
 use plugin_sdk::MerchantId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, TransactionTrait};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::audit::{self, Change};
 use crate::entities::limits;
@@ -26,13 +26,24 @@ pub struct StoredLimits {
     pub level: LimitLevel,
     /// Id of the connection or key; the merchant's own for the merchant.
     pub subject: String,
+    /// What the operator set.
     pub limits: Value,
+    /// What the merchant allows itself; `None` when it never said.
+    pub own: Option<Value>,
+}
+
+/// Who sets limits: they are kept apart, so that neither undoes the other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitSetter {
+    Operator,
+    Merchant,
 }
 
 /// Whose limits change, and how the audit trail calls it.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitSubject<'a> {
     pub level: LimitLevel,
+    pub setter: LimitSetter,
     pub id: &'a str,
     /// `connection terminal` and the like.
     pub told_as: &'a str,
@@ -58,13 +69,22 @@ impl LimitLevel {
     }
 }
 
+impl LimitSetter {
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Operator => "limits.set",
+            Self::Merchant => "limits.lower",
+        }
+    }
+}
+
 impl Store {
     /// All limits that were set for the merchant and what belongs to it.
     pub async fn limits(&self, merchant: MerchantId) -> Result<Vec<StoredLimits>, StoreError> {
         of_merchant(&self.reads, merchant).await
     }
 
-    /// Makes new limits of those that are; all nodes take them over. Gives what `change` gave.
+    /// Makes new limits of those that this setter set; all nodes take them over. Gives what `change` gave.
     pub async fn change_limits<E: From<StoreError>>(
         &self,
         merchant: MerchantId,
@@ -82,14 +102,25 @@ impl Store {
             subject.id.to_owned(),
         );
         let row = limits::Entity::find_by_id(key.clone()).one(&transaction).await;
-        let before = row.map_err(StoreError::from)?.map(|row| row.limits);
+        let (operators, own) = row
+            .map_err(StoreError::from)?
+            .map_or((None, None), |row| (Some(row.limits), row.own));
+        let before = match subject.setter {
+            LimitSetter::Operator => operators.clone(),
+            LimitSetter::Merchant => own.clone(),
+        };
         let after = change(before.clone())?;
+        let (operators, own) = match subject.setter {
+            LimitSetter::Operator => (after.clone(), own),
+            LimitSetter::Merchant => (operators.unwrap_or_else(|| json!({})), Some(after.clone())),
+        };
         let row = limits::ActiveModel {
             merchant_id: Set(key.0),
             level: Set(key.1),
             subject: Set(key.2),
-            limits: Set(after.clone()),
+            limits: Set(operators),
             updated_at: Set(now),
+            own: Set(own),
         };
         let columns = [
             limits::Column::MerchantId,
@@ -97,7 +128,7 @@ impl Store {
             limits::Column::Subject,
         ];
         let replace = OnConflict::columns(columns)
-            .update_columns([limits::Column::Limits, limits::Column::UpdatedAt])
+            .update_columns([limits::Column::Limits, limits::Column::Own, limits::Column::UpdatedAt])
             .to_owned();
         limits::Entity::insert(row)
             .on_conflict(replace)
@@ -106,7 +137,7 @@ impl Store {
             .map_err(StoreError::from)?;
         let entry = Change {
             actor,
-            action: "limits.set",
+            action: subject.setter.action(),
             subject: subject.told_as,
             before,
             after: Some(after.clone()),
@@ -133,6 +164,7 @@ pub(crate) async fn of_merchant(
                 level: LimitLevel::read(&row.level)?,
                 subject: row.subject,
                 limits: row.limits,
+                own: row.own,
             })
         })
         .collect()

@@ -3,10 +3,10 @@ use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::{PgArguments, PgPool, PgRow};
-use sea_orm::sqlx::{self, AssertSqlSafe, Postgres};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection, Postgres};
 use sea_orm::{DatabaseBackend, DatabaseConnection, DbErr, RuntimeErr};
 
-use crate::StoreError;
+use crate::{Store, StoreError, connect};
 
 /// A connection that was idle for longer goes back to the pool, which knows how to ask whether it still answers.
 const IDLE_MAX: Duration = Duration::from_secs(1);
@@ -24,6 +24,7 @@ impl Link {
         match connection.get_database_backend() {
             DatabaseBackend::Postgres => Self::Postgres(Lane {
                 pool: connection.get_postgres_connection_pool().clone(),
+                session: None,
                 kept: None,
             }),
             _ => Self::Sqlite(connection.clone()),
@@ -31,17 +32,36 @@ impl Link {
     }
 }
 
+impl Store {
+    /// A link for reading whose connection belongs to the caller's runtime: one of the pool answers to the thread that
+    /// happened to open it.
+    pub(crate) fn own_link(&self) -> Link {
+        let mut link = Link::of(&self.reads);
+        if let Link::Postgres(lane) = &mut link {
+            lane.session = self.session.clone();
+        }
+        link
+    }
+}
+
 /// A PostgreSQL connection that its worker keeps from statement to statement. Given back to the pool after each, it
 /// would be asked twice whether it still answers: two more round trips.
 pub(crate) struct Lane {
     pool: PgPool,
+    /// What a connection of its own, outside of the pool, is told when it is made.
+    session: Option<Arc<str>>,
     kept: Option<Kept>,
 }
 
 struct Kept {
-    connection: PoolConnection<Postgres>,
+    connection: Held,
     since: Instant,
     used: Instant,
+}
+
+enum Held {
+    Pooled(PoolConnection<Postgres>),
+    Own(Box<PgConnection>),
 }
 
 impl Lane {
@@ -52,12 +72,12 @@ impl Lane {
         sql: impl Into<String>,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, StoreError> {
-        let mut kept = match self.kept.take().filter(Kept::is_fresh) {
+        let mut kept = match still_good(self.kept.take()).await {
             Some(kept) => kept,
-            None => Kept::new(self.pool.acquire().await.map_err(wrapped)?),
+            None => Kept::new(self.hold().await.map_err(wrapped)?),
         };
         let rows = sqlx::query_with(AssertSqlSafe(sql.into()), arguments)
-            .fetch_all(&mut *kept.connection)
+            .fetch_all(kept.connection.get())
             .await;
         // A statement that the server refused says nothing against the connection.
         if !matches!(&rows, Err(error) if error.as_database_error().is_none()) {
@@ -66,10 +86,33 @@ impl Lane {
         }
         rows.map_err(wrapped)
     }
+
+    async fn hold(&self) -> Result<Held, sqlx::Error> {
+        let Some(session) = &self.session else {
+            return Ok(Held::Pooled(self.pool.acquire().await?));
+        };
+        let opened = async {
+            let mut connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
+            connection.execute(AssertSqlSafe(session.to_string())).await?;
+            Ok(Held::Own(Box::new(connection)))
+        };
+        tokio::time::timeout(self.pool.options().get_acquire_timeout(), opened)
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)?
+    }
+}
+
+impl Held {
+    fn get(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Pooled(connection) => connection,
+            Self::Own(connection) => connection,
+        }
+    }
 }
 
 impl Kept {
-    fn new(connection: PoolConnection<Postgres>) -> Self {
+    fn new(connection: Held) -> Self {
         let now = Instant::now();
         Self {
             connection,
@@ -77,9 +120,17 @@ impl Kept {
             used: now,
         }
     }
+}
 
-    fn is_fresh(&self) -> bool {
-        self.used.elapsed() < IDLE_MAX && self.since.elapsed() < KEPT_MAX
+/// A connection that may be used once more. One of the pool goes back when it was idle: the pool asks it.
+async fn still_good(kept: Option<Kept>) -> Option<Kept> {
+    let mut kept = kept.filter(|kept| kept.since.elapsed() < KEPT_MAX)?;
+    if kept.used.elapsed() < IDLE_MAX {
+        return Some(kept);
+    }
+    match &mut kept.connection {
+        Held::Pooled(_) => None,
+        Held::Own(connection) => connect::answers_in_time(connection).await.is_ok().then_some(kept),
     }
 }
 

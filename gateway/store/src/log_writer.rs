@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, MerchantId, PaymentKey};
 use sea_orm::{DatabaseConnection, TransactionTrait};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 use crate::arrays::Inserts;
 use crate::bulk::{self, OnConflict};
@@ -20,7 +20,13 @@ const GROUP_SIZE_MAX: usize = 512;
 /// Entries that may wait. Beyond it the gateway stops answering `check` with anything but "try later", so that no
 /// answer leaves without its record.
 const QUEUE_SIZE_MAX: usize = 16_384;
+/// What the answers of all that wait for room may leave behind together, and how long they wait.
+const ROOM: usize = 256;
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the first entry of a group waits for company. Nobody waits for these rows, and a statement for many costs
+/// the database hardly more than one for a few.
+const GATHERING: Duration = Duration::from_millis(10);
 /// How long a group that the database could not take is kept and tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 const RETRIES_MAX: u32 = 240;
@@ -47,6 +53,8 @@ const NEWEST_REGISTRATION: &str = "(connection_id, key1, key2) DO UPDATE SET acc
 #[derive(Clone)]
 pub struct LogWriter {
     queue: mpsc::Sender<Entry>,
+    /// Somebody waits for what is in the queue.
+    hurry: Arc<Notify>,
 }
 
 enum Entry {
@@ -64,8 +72,12 @@ impl LogWriter {
     pub fn start(store: &Store) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE_SIZE_MAX);
         let (store, entries) = (store.clone(), Arc::new(Mutex::new(entries)));
-        keep_running("log writer", move || run(store.clone(), Arc::clone(&entries)));
-        Self { queue }
+        let hurry = Arc::new(Notify::new());
+        let hurried = Arc::clone(&hurry);
+        keep_running("log writer", move || {
+            run(store.clone(), Arc::clone(&entries), Arc::clone(&hurried))
+        });
+        Self { queue, hurry }
     }
 
     pub fn exchange(&self, exchange: NewExchange) -> Result<(), StoreError> {
@@ -96,10 +108,16 @@ impl LogWriter {
         self.add(Entry::Decision(Box::new(decision)))
     }
 
-    /// Whether an entry would be refused now.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.queue.capacity() == 0
+    /// Waits until there is room for what one answer leaves behind, so that many who ask at once are slowed down rather
+    /// than sent away. [`StoreError::Busy`] when there is none for a long time.
+    pub async fn room(&self) -> Result<(), StoreError> {
+        if self.queue.capacity() >= ROOM {
+            return Ok(());
+        }
+        match tokio::time::timeout(ROOM_PATIENCE, self.queue.reserve_many(ROOM)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(StoreError::Busy),
+        }
     }
 
     /// Whether there is room for entries that nobody needs: of calls that were refused at the door, for one. The other
@@ -113,6 +131,7 @@ impl LogWriter {
     pub async fn flush(&self) {
         let (reply, done) = oneshot::channel();
         if self.queue.send(Entry::Flush(reply)).await.is_ok() {
+            self.hurry.notify_one();
             let _ = done.await;
         }
     }
@@ -122,16 +141,35 @@ impl LogWriter {
     }
 }
 
-async fn run(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>) {
+async fn run(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>, hurry: Arc<Notify>) {
     let mut link = Link::of(&store.writes);
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
-    while entries.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
+    while gather(&mut *entries.lock().await, &hurry, &mut group).await > 0 {
         let (rows, flushes) = Rows::of(group.drain(..));
         write_all(&mut link, rows).await;
         for flush in flushes {
             let _ = flush.send(());
         }
     }
+}
+
+/// The next group; nothing when there will be none. Entries that come while it gathers wake nobody.
+async fn gather(entries: &mut mpsc::Receiver<Entry>, hurry: &Notify, group: &mut Vec<Entry>) -> usize {
+    let first = entries.recv_many(group, GROUP_SIZE_MAX).await;
+    let awaited = group.iter().any(|entry| matches!(entry, Entry::Flush(_)));
+    if first == 0 || awaited || first == GROUP_SIZE_MAX || entries.is_closed() {
+        return first;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(GATHERING) => {}
+        () = hurry.notified() => {}
+    }
+    while group.len() < GROUP_SIZE_MAX
+        && let Ok(entry) = entries.try_recv()
+    {
+        group.push(entry);
+    }
+    group.len()
 }
 
 async fn write_all(link: &mut Link, rows: Rows) {

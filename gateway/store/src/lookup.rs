@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseConnection, EntityTrait, FromQueryResult, Iden, Iterable, QueryResult,
     Statement,
 };
+use thread_local::ThreadLocal;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::arrays;
@@ -20,7 +22,7 @@ use crate::{Payment, Registration, Store, StoreError};
 
 /// Keys that one query asks for at most.
 const GROUP_SIZE_MAX: usize = 256;
-/// Questions that may wait; beyond it the network is asked to come again.
+/// Questions of one thread that may wait; beyond it the network is asked to come again.
 const QUEUE_SIZE_MAX: usize = 8_192;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -40,9 +42,13 @@ pub enum Wanted {
 
 /// Answers "was this key seen before?" for many requests with one query: what arrives while a query runs makes the
 /// next one.
+///
+/// Each thread that asks has a queue, a task and a connection of its own, on its own runtime. So whoever serves
+/// requests wakes nobody else, and everything that one look at its sockets brought becomes one query.
 #[derive(Clone)]
 pub struct PaymentLookup {
-    queue: mpsc::Sender<Question>,
+    store: Store,
+    queues: Arc<ThreadLocal<RefCell<Option<mpsc::Sender<Question>>>>>,
 }
 
 struct Question {
@@ -53,13 +59,12 @@ struct Question {
 }
 
 impl PaymentLookup {
-    /// Starts on the current runtime; ends when the last handle is dropped.
     #[must_use]
-    pub fn start(store: &Store) -> Self {
-        let (queue, questions) = mpsc::channel(QUEUE_SIZE_MAX);
-        let (store, questions) = (store.clone(), Arc::new(Mutex::new(questions)));
-        keep_running("payment lookup", move || run(store.clone(), Arc::clone(&questions)));
-        Self { queue }
+    pub fn new(store: &Store) -> Self {
+        Self {
+            store: store.clone(),
+            queues: Arc::new(ThreadLocal::new()),
+        }
     }
 
     pub async fn find(
@@ -69,7 +74,7 @@ impl PaymentLookup {
         wanted: Wanted,
     ) -> Result<KnownPayment, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue
+        self.queue()
             .try_send(Question {
                 connection,
                 key,
@@ -79,10 +84,26 @@ impl PaymentLookup {
             .map_err(|_| StoreError::Busy)?;
         answer.await.map_err(|_| StoreError::TimedOut)?
     }
+
+    /// This thread's queue. Its task runs until the last handle is dropped, or its runtime ends.
+    fn queue(&self) -> mpsc::Sender<Question> {
+        let mut kept = self.queues.get_or_default().borrow_mut();
+        match kept.as_ref().filter(|queue| !queue.is_closed()) {
+            Some(queue) => queue.clone(),
+            None => kept.insert(self.start()).clone(),
+        }
+    }
+
+    fn start(&self) -> mpsc::Sender<Question> {
+        let (queue, questions) = mpsc::channel(QUEUE_SIZE_MAX);
+        let (store, questions) = (self.store.clone(), Arc::new(Mutex::new(questions)));
+        keep_running("payment lookup", move || run(store.clone(), Arc::clone(&questions)));
+        queue
+    }
 }
 
 async fn run(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
-    let mut link = Link::of(&store.reads);
+    let mut link = store.own_link();
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while questions.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
         group.retain(|question| !question.reply.is_closed());

@@ -7,6 +7,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 
+use crate::addressing;
 use crate::canaries::{self, RuleCanary};
 use crate::endpoints::{self, Endpoint};
 use crate::entities::{connections, merchants};
@@ -61,6 +62,8 @@ pub struct Connection {
     pub identity: Option<Value>,
     /// Roots in PEM that are believed beside the system's.
     pub roots: Option<String>,
+    /// The name of a host that means this connection on the path that all share.
+    pub host: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -98,6 +101,8 @@ pub struct ConnectionChange {
     /// Client certificate, sealed, and what of it may be shown; `Some(None)` takes it away.
     pub identity: Option<Option<(String, Value)>>,
     pub roots: Option<Option<String>>,
+    /// The host that means this connection; `Some(None)` takes it away.
+    pub host: Option<Option<String>>,
 }
 
 /// Everything that a node needs to serve one merchant.
@@ -210,6 +215,7 @@ impl Store {
             row.status = Set(status.as_str().to_owned());
             if status == MerchantStatus::Deleted {
                 endpoints::delete_all(&transaction, id, now).await?;
+                addressing::give_hosts_back(&transaction, id).await?;
             }
         }
         row.version = Set(version);
@@ -251,6 +257,7 @@ impl Store {
             identity_sealed: Set(None),
             identity: Set(None),
             roots: Set(None),
+            host: Set(None),
             created_at: Set(deleted.as_ref().map_or(now, |row| row.created_at)),
             updated_at: Set(now),
         };
@@ -295,6 +302,9 @@ impl Store {
         let mut row = row.ok_or(StoreError::NotFound("this connection"))?.into_active_model();
         if let Some(status) = change.status {
             row.status = Set(status.as_str().to_owned());
+            if status == ConnectionStatus::Deleted {
+                row.host = Set(None);
+            }
         }
         if let Some(config) = change.config {
             row.config = Set(config);
@@ -312,8 +322,12 @@ impl Store {
         if let Some(roots) = change.roots {
             row.roots = Set(roots);
         }
+        if let Some(host) = change.host {
+            row.host = Set(host);
+        }
         row.updated_at = Set(now);
-        let row = row.update(&transaction).await?;
+        let row = row.update(&transaction).await;
+        let row = row.map_err(|error| StoreError::or_exists(error, "a connection of this host"))?;
         transaction.commit().await?;
         Connection::read(row)
     }
@@ -347,19 +361,6 @@ impl Store {
             shadow,
             canary,
         }))
-    }
-
-    /// Slugs of merchant and connection that a Basic login names; `None` when it names none, or more than one.
-    pub async fn connection_by_login(&self, login: &str) -> Result<Option<(String, String)>, StoreError> {
-        let sql = "
-            SELECT m.slug, c.slug FROM connections c JOIN merchants m ON m.id = c.merchant_id
-            WHERE c.basic_login = $1 AND c.status <> 'deleted' AND m.status <> 'deleted' LIMIT 2";
-        let statement = Statement::from_sql_and_values(self.backend(), sql, [login.into()]);
-        let rows = self.reads.query_all_raw(statement).await?;
-        match rows.as_slice() {
-            [only] => Ok(Some((only.try_get_by_index(0)?, only.try_get_by_index(1)?))),
-            _ => Ok(None),
-        }
     }
 
     /// Merchants whose configuration changed after `version`, with the version they have now, oldest change first.
@@ -481,6 +482,7 @@ impl Connection {
             identity_sealed: row.identity_sealed,
             identity: row.identity,
             roots: row.roots,
+            host: row.host,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })

@@ -409,7 +409,8 @@ impl NewDelivery {
         now: DateTime<Utc>,
     ) -> deliveries::Model {
         deliveries::Model {
-            id: DeliveryId::generate().to_string(),
+            // Deliveries of a payment are sent in the order of their ids.
+            id: DeliveryId::generate_at(now).to_string(),
             merchant_id: merchant.to_string(),
             endpoint_id: self.endpoint_id.to_string(),
             event_id: event.to_string(),

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
@@ -27,6 +28,12 @@ macro_rules! typed_id {
             #[must_use]
             pub fn generate() -> Self {
                 Self(Ulid::generate())
+            }
+
+            /// One that sorts as if it had been made at this moment, to the millisecond.
+            #[must_use]
+            pub fn generate_at(moment: DateTime<Utc>) -> Self {
+                Self(Ulid::from_datetime(moment.into()))
             }
 
             /// The smallest id of a moment, in milliseconds since 1970: whatever is below it was made before.
@@ -111,6 +118,13 @@ mod tests {
         let id = PaymentId::generate();
         assert_eq!(id.to_string().parse::<PaymentId>(), Ok(id));
         assert!(id.to_string().starts_with("pay_"));
+    }
+
+    #[test]
+    fn ids_sort_by_their_moments() {
+        let moment = Utc::now();
+        let (earlier, later) = (moment, moment + chrono::Duration::milliseconds(1));
+        assert!(EventId::generate_at(earlier) < EventId::generate_at(later));
     }
 
     #[test]

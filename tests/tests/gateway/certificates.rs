@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 
 use crate::stage::{CHANGE_IS_SEEN, Stage, open};
 
-const NAME: &str = "pay.example.test";
-const CHECK: &str = "command=check&txn_id=1&account=4957835959&sum=10.00&ccy=RUB";
+pub const NAME: &str = "pay.example.test";
+pub const CHECK: &str = "command=check&txn_id=1&account=4957835959&sum=10.00&ccy=RUB";
 
 /// A gateway with a TLS listener, and two merchants whose terminals want a client certificate.
-struct Doors {
-    stage: Stage,
-    servers: Authority,
+pub struct Doors {
+    pub stage: Stage,
+    pub servers: Authority,
 }
 
 impl Doors {
-    async fn new(backend: Backend) -> Self {
+    pub async fn new(backend: Backend) -> Self {
         Self::on(TestDatabase::new(backend).await).await
     }
 
-    async fn on(database: TestDatabase) -> Self {
+    pub async fn on(database: TestDatabase) -> Self {
         let settings = [("TOLLGATE_PUBLIC__TLS_LISTEN", "127.0.0.1:0")];
         let stage = Stage::on(database, json!({"auth": "mtls"}), &settings).await;
         let admin = stage.admin();
@@ -41,13 +41,13 @@ impl Doors {
         doors
     }
 
-    async fn show(&self, paper: &Paper, more: Value) -> Value {
+    pub async fn show(&self, paper: &Paper, more: Value) -> Value {
         let mut body = json!({"pem": paper.both()});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.stage.admin().post("/admin/v1/certificates/server", &body).await
     }
 
-    async fn reachable(&self, gateway: &Gateway, name: &str) {
+    pub async fn reachable(&self, gateway: &Gateway, name: &str) {
         let caller = TlsCaller::new(&self.servers.pem());
         soon("the name is served", async || {
             caller.call(gateway.tls[0], name).await.ok()
@@ -55,11 +55,11 @@ impl Doors {
         .await;
     }
 
-    fn path(merchant: &str) -> String {
+    pub fn path(merchant: &str) -> String {
         format!("/admin/v1/merchants/{merchant}/connections/terminal/client-certificates")
     }
 
-    async fn issue(&self, merchant: &str) -> (String, Paper) {
+    pub async fn issue(&self, merchant: &str) -> (String, Paper) {
         let handout = self
             .stage
             .admin()
@@ -69,19 +69,19 @@ impl Doors {
         (id, unpack(&handout).await)
     }
 
-    async fn revoke(&self, merchant: &str, id: &str) {
+    pub async fn revoke(&self, merchant: &str, id: &str) {
         self.stage
             .admin()
             .delete(&format!("{}/{id}", Self::path(merchant)))
             .await;
     }
 
-    fn caller(&self, paper: &Paper) -> TlsCaller {
+    pub fn caller(&self, paper: &Paper) -> TlsCaller {
         TlsCaller::showing(&self.servers.pem(), paper)
     }
 
     /// What a caller is answered, once the nodes had time to hear of the latest change.
-    async fn answered(&self, caller: &TlsCaller, path: &str, status: u16) {
+    pub async fn answered(&self, caller: &TlsCaller, path: &str, status: u16) {
         let address = self.stage.gateway.tls[0];
         within(
             std::time::Duration::from_secs(20),
@@ -95,7 +95,7 @@ impl Doors {
     }
 
     /// Why a caller does not get through.
-    async fn refused(&self, caller: &TlsCaller) -> String {
+    pub async fn refused(&self, caller: &TlsCaller) -> String {
         let address = self.stage.gateway.tls[0];
         let path = format!("/in/acme/terminal?{CHECK}");
         soon("the caller is refused", async || {

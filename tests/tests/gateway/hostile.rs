@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use e2e::Backend::Sqlite;
-use e2e::{Gateway, Kiosk, soon};
+use e2e::{Authority, Gateway, Kiosk, TlsCaller, soon};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rstest::rstest;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::stage::Stage;
@@ -18,6 +18,9 @@ const CUT_OFF_WITHIN: Duration = Duration::from_secs(30);
 const FILES_ELSEWHERE: u64 = 500;
 /// More than a connection that says nothing may cost, in bytes.
 const IDLE_BYTES_MAX: u64 = 32 * 1024;
+/// The same of one that stops in its handshake.
+const HANDSHAKE_BYTES_MAX: u64 = 64 * 1024;
+const NAME: &str = "pay.example.test";
 
 async fn assert_serves(stage: &Stage, after: &str) {
     let answer = stage.kiosk().check("999999", "42", "1.00").await;
@@ -179,12 +182,17 @@ async fn deep_json_is_refused() {
     assert_serves(&stage, "deep JSON").await;
 }
 
-/// As many as this machine lets us open, 10,000 at most; each costs the gateway little.
-#[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_idle_connections_cost_little() {
+/// As many as this machine lets us open, 10,000 at most.
+fn as_many_as_this_machine_opens() -> u64 {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
-    let count = hard.saturating_sub(FILES_ELSEWHERE).min(10_000);
+    hard.saturating_sub(FILES_ELSEWHERE).min(10_000)
+}
+
+/// Each costs the gateway little.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_idle_connections_cost_little() {
+    let count = as_many_as_this_machine_opens();
     let stage = Stage::with_settings(Sqlite, &[("TOLLGATE_LIMITS__PEER_SOCKETS", "20000")]).await;
     assert_serves(&stage, "nothing").await;
     let before = memory(&stage.gateway);
@@ -210,6 +218,58 @@ async fn ten_thousand_idle_connections_cost_little() {
     );
     assert_serves(&stage, "10,000 that say nothing").await;
     assert!(grown / count.max(1) < IDLE_BYTES_MAX, "{grown} bytes for {count}");
+}
+
+/// Half of them stop in the middle of their hello, the others when the gateway has done its part and waits for theirs. Neither
+/// keeps anybody from a handshake.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_handshakes_that_stop_keep_nobody_out() {
+    let count = as_many_as_this_machine_opens();
+    let settings = [
+        ("TOLLGATE_LIMITS__PEER_SOCKETS", "20000"),
+        ("TOLLGATE_PUBLIC__TLS_LISTEN", "127.0.0.1:0"),
+        // They would be cut before all have come, on a busy machine.
+        ("TOLLGATE_PUBLIC__HANDSHAKE_TIMEOUT_MS", "600000"),
+    ];
+    let stage = Stage::with_settings(Sqlite, &settings).await;
+    let servers = Authority::new("authority of servers");
+    let paper = servers.server(&[NAME]);
+    let body = serde_json::json!({"pem": paper.both()});
+    stage.admin().post("/admin/v1/certificates/server", &body).await;
+    let caller = TlsCaller::new(&servers.pem());
+    let address = stage.gateway.tls[0];
+    soon("the name is served", async || caller.call(address, NAME).await.ok()).await;
+    let before = memory(&stage.gateway);
+    let hello = e2e::tls::hello(NAME);
+    let mut stopped = Vec::new();
+    for n in 0..count {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let sent = if n % 2 == 0 {
+            &hello[..hello.len() / 2]
+        } else {
+            &hello[..]
+        };
+        stream.write_all(sent).await.unwrap();
+        stopped.push(stream);
+    }
+    // The gateway's part is done when it has answered.
+    for stream in stopped.iter_mut().skip(1).step_by(2) {
+        let answered = tokio::time::timeout(CUT_OFF_WITHIN, stream.read_u8()).await;
+        answered.expect("the hello is answered").unwrap();
+    }
+    let grown = memory(&stage.gateway).saturating_sub(before);
+    println!(
+        "{count} handshakes that stop: {} KiB more, {} bytes each",
+        grown / 1024,
+        grown / count.max(1)
+    );
+    let path = "/in/acme/terminal?command=check&txn_id=1&account=42&sum=1.00&ccy=RUB";
+    for _ in 0..20 {
+        let answer = caller.get(address, NAME, path).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert_serves(&stage, "10,000 handshakes that stop").await;
+    assert!(grown / count.max(1) < HANDSHAKE_BYTES_MAX, "{grown} bytes for {count}");
 }
 
 /// One address has so many connections and no more; a refused one costs nothing.

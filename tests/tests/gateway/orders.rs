@@ -227,6 +227,29 @@ async fn a_request_happens_once(#[values(Sqlite, Postgres)] backend: Backend) {
     assert_eq!(shop.get("/payments").await["data"].as_array().unwrap().len(), 2);
 }
 
+/// Of twenty requests with one key at once each hears of the same capture, or is asked to come again: none is told that
+/// there is nothing left to capture, for it is itself that captured it.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_happens_once(#[values(Sqlite, Postgres)] backend: Backend) {
+    let market = Market::open(backend).await;
+    for round in 0..10 {
+        let mut hold = sale("9.00", 12);
+        hold["capture"] = json!("manual");
+        let held = market.shop.post("/payments", &hold).await.success();
+        let path = format!("/payments/{}/capture", held["id"].as_str().unwrap());
+        let (key, body) = (format!("capture-{round}"), json!({}));
+        let racers = (0..20).map(|_| market.shop.send(Method::POST, &path, Some(&key), Some(&body)));
+        let racers = futures_util::future::join_all(racers).await;
+        let made: Vec<_> = racers.iter().filter(|(_, answer)| answer.status == 200).collect();
+        let busy = racers
+            .iter()
+            .filter(|(_, answer)| answer.body["code"] == "idempotency_key_in_flight");
+        assert_eq!(made.len() + busy.count(), 20, "{racers:?}");
+        assert!(made.iter().all(|(_, answer)| answer.body == made[0].1.body));
+    }
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bill_is_paid_on_the_networks_page(#[values(Sqlite, Postgres)] backend: Backend) {

@@ -114,6 +114,8 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("settlements:write", MONEY),
     ("limits:read", EVERYBODY),
     ("limits:write", RUNNERS),
+    ("limits:lower", HEADS),
+    ("hosts:write", RUNNERS),
     ("api_keys:read", BUILDERS),
     ("api_keys:write", BUILDERS),
     ("people:read", &[Owner, Operator, Auditor, Admin]),

@@ -1,11 +1,11 @@
 //! A request on a connection with a client certificate goes to the host that the certificate was shown to: who was
 //! verified for one merchant's name must not speak to another's.
 
-use actix_web::Error;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HOST;
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest};
 
 use crate::api::problem::Problem;
 use crate::edge::listener::Caller;
@@ -27,10 +27,14 @@ fn is_misdirected(request: &ServiceRequest) -> bool {
     let Some(tls) = tls.filter(|tls| tls.proof.is_some()) else {
         return false;
     };
+    !host(request.request()).is_some_and(|host| host.eq_ignore_ascii_case(&tls.name))
+}
+
+/// The name of the host that a request is for.
+pub fn host(request: &HttpRequest) -> Option<&str> {
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let header = || request.headers().get(HOST)?.to_str().ok();
-    let host = authority.or_else(header).map(host_of);
-    !host.is_some_and(|host| host.eq_ignore_ascii_case(&tls.name))
+    authority.or_else(header).map(host_of)
 }
 
 /// Without the port.

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod admin_ui;
+pub mod deadline;
 pub mod endless;
 pub mod heads;
 pub mod merchant;

@@ -1,5 +1,7 @@
 //! What networks call: `/in/{merchant}/{connection}`, and the seed container's `/payment`.
 
+mod addressing;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,6 @@ use plugin_sdk::{
 use store::{LogWriter, NewExchange};
 use tracing::Instrument;
 
-use crate::access::passwords;
 use crate::api::merchant;
 use crate::api::problem::Problem;
 use crate::edge::body::{self, BodyLimits};
@@ -30,7 +31,7 @@ use crate::edge::peer::{self, Proxies};
 use crate::edge::recorder::Recorder;
 use crate::payments::orders::{Orders, Refusal};
 use crate::payments::{Acceptance, Answered, Call, Envelope};
-use crate::tenancy::{BoundConnection, BoundTenant, Directory};
+use crate::tenancy::{BoundConnection, BoundTenant, Directory, Named};
 
 /// Headers of a notification that its plugin sees.
 const HEADERS_MAX: usize = 64;
@@ -82,39 +83,9 @@ async fn nowhere(network: Data<Network>, request: HttpRequest) -> HttpResponse {
     network.turn_away(&request, &recorder, &Problem::not_found("this path"))
 }
 
-type Target = (Arc<BoundTenant>, Arc<BoundConnection>);
-
 impl Network {
     fn recorder(&self, request: &HttpRequest) -> Recorder {
         Recorder::new(request, self.address(request).to_string(), self.clock.now())
-    }
-
-    async fn target(&self, merchant: &str, connection: &str) -> Result<Target, Problem> {
-        let tenant = self
-            .directory
-            .tenant(merchant)
-            .await?
-            .ok_or_else(|| Problem::not_found("this connection"))?;
-        let bound = tenant.connections.get(connection).cloned();
-        let bound = bound.ok_or_else(|| Problem::not_found("this connection"))?;
-        Ok((tenant, bound))
-    }
-
-    /// Whose client certificate or login it is.
-    async fn target_of_proof(&self, request: &HttpRequest) -> Result<Target, Problem> {
-        if let Some((merchant, connection)) = &self.default_connection {
-            return self.target(merchant, connection).await;
-        }
-        if let Some(binding) = proof(request).and_then(Proof::connection) {
-            return self.target(&binding.merchant, &binding.connection).await;
-        }
-        let login = authorization(request).and_then(passwords::claimed_login);
-        // One answer for "no login" and "nobody's login", so that logins cannot be told apart from here.
-        let unknown = || Problem::not_found("a connection for this login or client certificate");
-        self.directory
-            .by_login(&login.ok_or_else(unknown)?)
-            .await?
-            .ok_or_else(unknown)
     }
 
     async fn serve(
@@ -122,7 +93,7 @@ impl Network {
         request: &HttpRequest,
         payload: Payload,
         recorder: &mut Recorder,
-        target: Result<Target, Problem>,
+        target: Result<Named, Problem>,
     ) -> HttpResponse {
         let (tenant, connection) = match target {
             Ok(target) => target,

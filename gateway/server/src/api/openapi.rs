@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use crate::api::admin::{
-    api_keys, audit, canary, certificates, connections, decisions, exports, golive, ledger, limits, lists, me,
+    api_keys, audit, canary, certificates, connections, decisions, exports, golive, hosts, ledger, limits, lists, me,
     merchants, orders, overview, people, replays, revisions, rules, search, secrets, session, settlements, shadow,
     terminal_lab, webhooks,
 };
@@ -76,6 +76,7 @@ use crate::api::merchant as v1;
         connections::set_identity,
         connections::remove_identity,
         connections::set_roots,
+        hosts::set_host,
         certificates::client::list_certificates,
         certificates::client::list_client_certificates,
         certificates::client::issue_client_certificate,
@@ -98,6 +99,9 @@ use crate::api::merchant as v1;
         limits::set_connection_limits,
         limits::get_key_limits,
         limits::set_key_limits,
+        limits::lower_merchant_limits,
+        limits::lower_connection_limits,
+        limits::lower_key_limits,
         limits::get_usage,
         limits::get_status,
         rules::get_rules,

@@ -189,7 +189,7 @@ impl Problem {
     #[must_use]
     pub fn misdirected() -> Self {
         let detail = "the Host of a request must be the name that the TLS connection was opened for, where a client \
-                      certificate was shown; open another connection";
+                      certificate was shown or the host means a connection; open another connection";
         Self::new(
             StatusCode::MISDIRECTED_REQUEST,
             "misdirected",

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -11,10 +12,14 @@ use zeroize::Zeroizing;
 
 use super::{Failure, find_connection, find_merchant, say, say_json};
 use crate::api::admin::certificates::client::ClientCertificateView;
+use crate::api::admin::certificates::handshake::HandshakeView;
 use crate::api::admin::certificates::server::{ClientCertificatesView, ServerCertificateView};
 use crate::edge::certificates::pkcs12::Flavour;
 use crate::edge::certificates::{Handout, IssueDraft, ServerDraft, ServerSource, Trust};
+use crate::edge::outbound::Outbound;
+use crate::edge::tls::trial;
 use crate::node::Core;
+use crate::settings::Settings;
 
 /// Who is named in the audit trail.
 const AUTHOR: &str = "cli";
@@ -46,6 +51,9 @@ pub enum Command {
     List { merchant: String, connection: String },
     /// Revoke a certificate: within a second it opens nothing, and what it opened is closed
     Revoke { merchant: String, certificate: String },
+    /// Make a handshake and print how it goes; ends with 1 when it would not do
+    #[command(subcommand)]
+    Test(Test),
     /// Print the certificate of this installation's own authority, making it when there is none yet
     Authority,
     /// The certificates that TLS listeners show
@@ -88,6 +96,24 @@ pub struct Trusting {
 }
 
 #[derive(Subcommand)]
+pub enum Test {
+    /// With a connection's network, as the connection would make it
+    Upstream {
+        merchant: String,
+        connection: String,
+        /// Where the network is; only the handshake is made, nothing is asked
+        url: String,
+    },
+    /// With a TLS listener of ours, as a network would that calls us by this name
+    Listener {
+        name: String,
+        /// Where it listens; the first of public.tls_listen when absent
+        #[arg(long, value_name = "ADDRESS")]
+        connect: Option<SocketAddr>,
+    },
+}
+
+#[derive(Subcommand)]
 pub enum Server {
     /// Show a certificate under its names, in place of whichever was shown before
     Add {
@@ -115,7 +141,7 @@ pub enum Server {
     Remove { certificate: String },
 }
 
-pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
+pub async fn run(core: Core, settings: &Settings, command: Command) -> Result<(), Failure> {
     let now = core.clock.now();
     match command {
         Command::Issue {
@@ -175,12 +201,41 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
                 .await?;
             say_json(&ClientCertificateView::of(revoked, now))
         }
+        Command::Test(asked) => test(&core, settings, asked).await,
         Command::Authority => {
             let (pem, _) = core.certificates.authority_info().await?;
             say(pem.trim_end());
             Ok(())
         }
         Command::Server(command) => server(&core, command).await,
+    }
+}
+
+async fn test(core: &Core, settings: &Settings, asked: Test) -> Result<(), Failure> {
+    let report = match asked {
+        Test::Upstream {
+            merchant,
+            connection,
+            url,
+        } => {
+            let merchant = find_merchant(core, &merchant).await?;
+            let connection = find_connection(core, &merchant, &connection).await?;
+            let outbound = Outbound::new(settings.connectors.allow_networks.clone())?;
+            trial::with_network(&outbound, &core.sealer, &connection, &url).await?
+        }
+        Test::Listener { name, connect } => {
+            let first = || settings.public.tls_listen.first()?.parse().ok();
+            let address = connect.or_else(first);
+            let address = address.ok_or("give --connect address:port: public.tls_listen names no address")?;
+            trial::with_listener(address, &name).await
+        }
+    };
+    let view = HandshakeView::from(report);
+    say_json(&view)?;
+    if view.is_good() {
+        Ok(())
+    } else {
+        Err("the handshake would not do; see above".into())
     }
 }
 

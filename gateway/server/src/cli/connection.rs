@@ -37,6 +37,16 @@ pub enum Command {
         #[command(flatten)]
         given: Given,
     },
+    /// Set by which host's name the connection is called on /payment
+    Host {
+        merchant: String,
+        connection: String,
+        #[arg(required_unless_present = "remove")]
+        host: Option<String>,
+        /// Call it by no host any more
+        #[arg(long, conflicts_with = "host")]
+        remove: bool,
+    },
     Suspend {
         merchant: String,
         connection: String,
@@ -132,6 +142,17 @@ pub async fn run(core: Core, command: Command) -> Result<(), Failure> {
                 ..ConnectionPatch::default()
             };
             change(&core, &merchant, &connection, patch).await
+        }
+        Command::Host {
+            merchant,
+            connection,
+            host,
+            remove: _,
+        } => {
+            let merchant = find_merchant(&core, &merchant).await?;
+            let connection = find_connection(&core, &merchant, &connection).await?;
+            let connection = core.onboarding.set_host(merchant.id, &connection, host).await?;
+            say_json(&ConnectionView::of(&merchant.slug, connection))
         }
         Command::Suspend { merchant, connection } => {
             set_status(&core, &merchant, &connection, ConnectionStatus::Suspended).await

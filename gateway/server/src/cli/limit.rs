@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use store::LimitSetter;
 
 use super::{Failure, find_merchant, say_json};
+use crate::api::admin::limits::TrafficView;
 use crate::cli::rules::author;
 use crate::node::Core;
-use crate::tenancy::{RateWindow, TrafficLimits, TrafficOf, read_windows};
+use crate::tenancy::{RateWindow, Setting, TrafficLimits, TrafficOf, read_windows};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -58,15 +59,19 @@ pub async fn run(core: Core, command: Command) -> Result<ExitCode, Failure> {
         Command::Show(whose) => {
             let (merchant, of) = find(&core, &whose).await?;
             let limits = core.traffic.get(merchant, &of).await?;
-            say_json(&json!({ "set": limits.set, "effective": limits.effective }))?;
+            say_json(&TrafficView::from(limits))?;
         }
         Command::Set(wanted) => {
             let (merchant, of) = find(&core, &wanted.whose).await?;
             let before = core.traffic.get(merchant, &of).await?.set;
             let limits = changed(before, &wanted)?;
-            let below = wanted.below_network_minimum;
-            let limits = core.traffic.set(merchant, &of, limits, below, &author()).await?;
-            say_json(&json!({ "set": limits.set, "effective": limits.effective }))?;
+            let setting = Setting {
+                setter: LimitSetter::Operator,
+                below_network_minimum: wanted.below_network_minimum,
+                actor: &author(),
+            };
+            let limits = core.traffic.set(merchant, &of, limits, setting).await?;
+            say_json(&TrafficView::from(limits))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -171,7 +171,10 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Merchant(command) => merchant::run(open().await?, command).await,
         Command::Connection(command) => connection::run(open().await?, command).await,
-        Command::Cert(command) => cert::run(open().await?, command).await,
+        Command::Cert(command) => {
+            let settings = Settings::load(cli.settings.as_deref())?;
+            cert::run(open().await?, &settings, command).await
+        }
         Command::Keys(command) => keys::run(open().await?, command).await,
         Command::List(command) => list::run(open().await?, command).await,
         Command::Webhook(command) => webhook::run(open().await?, command).await,

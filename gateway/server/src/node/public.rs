@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::{NodeError, SHUTDOWN_TIMEOUT, num_cores};
 use crate::api::admin::Admin;
+use crate::api::deadline::ReadDeadline;
 use crate::api::endless::{Keeping, close_endless};
 use crate::api::heads::refuse_long_heads;
 use crate::api::merchant::MerchantApi;
@@ -40,6 +41,7 @@ pub struct Desk {
     pub admin: Data<Admin>,
     pub guards: Guards,
     pub body_bytes_max: usize,
+    pub read_deadline: ReadDeadline,
 }
 
 pub struct Listening {
@@ -176,6 +178,7 @@ fn app(
         .app_data(desk.network.clone())
         .app_data(desk.merchant_api.clone())
         .app_data(desk.admin.clone())
+        .app_data(Data::new(desk.read_deadline))
         .app_data(
             web::JsonConfig::default()
                 .limit(BODY_BYTES_MAX)

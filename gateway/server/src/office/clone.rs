@@ -2,13 +2,14 @@
 
 use plugin_sdk::MerchantId;
 use store::{
-    ConnectionStatus, Endpoint, EndpointStatus, LimitLevel, Merchant, MerchantStatus, NewConnection, Store, StoreError,
+    ConnectionStatus, Endpoint, EndpointStatus, LimitLevel, LimitSetter, Merchant, MerchantStatus, NewConnection,
+    Store, StoreError,
 };
 
 use crate::rulebook::{Rulebook, RulebookError, Script};
 use crate::tenancy::config_secrets;
 use crate::tenancy::{
-    EndpointDraft, EndpointPatch, LimitSettings, Onboarding, OnboardingError, RuleSettings, TrafficBook,
+    EndpointDraft, EndpointPatch, LimitSettings, Onboarding, OnboardingError, RuleSettings, Setting, TrafficBook,
     TrafficBookError, TrafficOf,
 };
 
@@ -88,7 +89,12 @@ impl Cloning<'_> {
         }
         for (from, to) in pairs {
             let set = self.traffic.get(source, &from).await?.set;
-            self.traffic.set(new, &to, set, true, self.actor).await?;
+            let setting = Setting {
+                setter: LimitSetter::Operator,
+                below_network_minimum: true,
+                actor: self.actor,
+            };
+            self.traffic.set(new, &to, set, setting).await?;
         }
         Ok(())
     }

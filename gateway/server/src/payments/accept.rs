@@ -139,8 +139,8 @@ impl Acceptance {
 
     async fn dispatch(&self, call: &Call<'_>) -> Result<Answered, StoreError> {
         // No answer leaves without its record. A pay's is committed with it.
-        if self.log.is_full() && call.request.command != Command::Pay {
-            return Err(StoreError::Busy);
+        if call.request.command != Command::Pay {
+            self.log.room().await?;
         }
         match call.request.command {
             Command::Info => Ok(self.info(call).await),
@@ -261,8 +261,13 @@ impl Acceptance {
             return;
         }
         let event_type = events::PAYMENT_CONTRADICTED;
+        // After the event of the payment, whatever this node's clock says.
+        let moment = self
+            .clock
+            .now()
+            .max(payment.created_at + chrono::Duration::milliseconds(1));
         let event = NewEvent {
-            id: EventId::generate(),
+            id: EventId::generate_at(moment),
             merchant_id: call.tenant.merchant.id,
             event_type,
             payment_id: Some(payment.id),
@@ -270,7 +275,7 @@ impl Acceptance {
                 "payment": events::payment_object(payment),
                 "request": { "account": call.request.account, "amount": call.request.amount },
             }),
-            created_at: self.clock.now(),
+            created_at: moment,
             deliveries: events::deliveries_for(&call.tenant.endpoints, event_type),
         };
         match self.log.event(event) {
@@ -408,7 +413,7 @@ fn payment_event(tenant: &BoundTenant, payment: &NewPayment) -> NewEvent {
         _ => events::PAYMENT_DECLINED,
     };
     NewEvent {
-        id: EventId::generate(),
+        id: EventId::generate_at(payment.created_at),
         merchant_id: payment.merchant_id,
         event_type,
         payment_id: Some(payment.id),

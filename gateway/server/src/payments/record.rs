@@ -47,6 +47,10 @@ pub struct DecisionRecord {
 
 impl Record for DecisionRecord {
     fn write(&self) -> String {
+        let plain = serde_json::to_string(self).unwrap_or_default();
+        if !masking::may_hide_of_json(&plain) {
+            return plain;
+        }
         let (mut record, masked) = masked(serde_json::to_value(self).unwrap_or_default());
         if masked && let Value::Object(record) = &mut record {
             record.insert("masked".to_owned(), Value::Bool(true));
@@ -109,7 +113,21 @@ pub fn row(asked: &Asked<'_>, revision: i32, record: Arc<DecisionRecord>) -> New
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    proptest! {
+        #[test]
+        fn where_nothing_may_be_hidden_nothing_is(
+            name in "cvv|Cvc|PAN|card_number|data1|account|txn_id",
+            text in "[0-9 +=c&%-]{0,40}|4111111111111111|card 4111 1111 1111 1111|%34111111111111111|cvv=1|.*",
+        ) {
+            let record = json!({ "extras": { name: text } });
+            let plain = record.to_string();
+            let (_, hidden) = masked(record);
+            prop_assert!(!hidden || masking::may_hide_of_json(&plain), "{plain}");
+        }
+    }
 
     #[test]
     fn card_data_is_hidden_and_the_record_says_so() {

@@ -41,6 +41,9 @@ pub struct BoundTenant {
     key_traffic: HashMap<ApiKeyId, Arc<Traffic>>,
 }
 
+/// A connection that something other than its path named.
+pub type Named = (Arc<BoundTenant>, Arc<BoundConnection>);
+
 pub struct BoundConnection {
     pub row: Connection,
     /// The config as its plugin reads it.
@@ -103,8 +106,8 @@ pub struct Directory {
     rules: RuleBinder,
     traffic: TrafficDefaults,
     tenants: Cache<String, Option<Arc<BoundTenant>>>,
-    /// What each Basic login named when it was last looked up.
-    logins: moka::sync::Cache<String, LoginEntry>,
+    /// What each Basic login and each host named when it was last looked up.
+    named: moka::sync::Cache<Name, NamedEntry>,
     /// The newest form of each connection with a login.
     proven: moka::sync::Cache<ConnectionId, Arc<BoundConnection>>,
     /// Turns to ask the database: what strangers ask for must not take the connections of those who pay.
@@ -112,9 +115,16 @@ pub struct Directory {
     seen: Arc<Seen>,
 }
 
-/// Merchant and connection that a login names, if it names one.
+/// What names a connection on the path that all share.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Name {
+    Login(String),
+    Host(String),
+}
+
+/// Merchant and connection that something names, if it names one.
 #[derive(Clone)]
-struct LoginEntry {
+struct NamedEntry {
     /// [`Seen::changes`] when it was looked up: true for as long as nothing changed.
     changes: u64,
     names: Option<(String, String)>,
@@ -146,7 +156,7 @@ impl Directory {
         let seen = Seen::default();
         seen.serve(store.config_version().await?);
         let tenants = Cache::builder().max_capacity(TENANTS_MAX).build();
-        let logins = moka::sync::Cache::builder().max_capacity(TENANTS_MAX).build();
+        let named = moka::sync::Cache::builder().max_capacity(TENANTS_MAX).build();
         let proven = moka::sync::Cache::builder().max_capacity(TENANTS_MAX).build();
         let loads = Arc::new(Semaphore::new(LOADS_AT_ONCE));
         Ok(Self {
@@ -156,7 +166,7 @@ impl Directory {
             rules,
             traffic,
             tenants,
-            logins,
+            named,
             proven,
             loads,
             seen: Arc::new(seen),
@@ -189,8 +199,17 @@ impl Directory {
     }
 
     /// The one connection, over all merchants, that this Basic login names.
-    pub async fn by_login(&self, login: &str) -> Result<Option<(Arc<BoundTenant>, Arc<BoundConnection>)>, StoreError> {
-        let found = self.named_by(login).await?;
+    pub async fn by_login(&self, login: &str) -> Result<Option<Named>, StoreError> {
+        self.by_name(Name::Login(login.to_owned())).await
+    }
+
+    /// The one connection, over all merchants, that this host means; the name is in lower case.
+    pub async fn by_host(&self, host: &str) -> Result<Option<Named>, StoreError> {
+        self.by_name(Name::Host(host.to_owned())).await
+    }
+
+    async fn by_name(&self, name: Name) -> Result<Option<Named>, StoreError> {
+        let found = self.named_by(name).await?;
         let Some((merchant, connection)) = found else {
             return Ok(None);
         };
@@ -201,24 +220,30 @@ impl Directory {
         Ok(connection.map(|connection| (tenant, connection)))
     }
 
-    async fn named_by(&self, login: &str) -> Result<Option<(String, String)>, StoreError> {
+    async fn named_by(&self, name: Name) -> Result<Option<(String, String)>, StoreError> {
         let changes = self.seen.changes.load(Ordering::SeqCst);
-        let known = self.logins.get(login);
+        let known = self.named.get(&name);
         if let Some(known) = known.as_ref().filter(|known| known.changes == changes) {
             return Ok(known.names.clone());
         }
         let names = async {
             let _turn = self.turn().await?;
-            let names = tokio::time::timeout(LOAD_TIMEOUT, self.store.connection_by_login(login)).await;
+            let names = async {
+                match &name {
+                    Name::Login(login) => self.store.connection_by_login(login).await,
+                    Name::Host(host) => self.store.connection_by_host(host).await,
+                }
+            };
+            let names = tokio::time::timeout(LOAD_TIMEOUT, names).await;
             names.map_err(|_| StoreError::TimedOut)?
         };
         match (names.await, known) {
             (Ok(names), _) => {
-                let entry = LoginEntry {
+                let entry = NamedEntry {
                     changes,
                     names: names.clone(),
                 };
-                self.logins.insert(login.to_owned(), entry);
+                self.named.insert(name, entry);
                 Ok(names)
             }
             // Who could pay before the database went away is still answered in its protocol.
@@ -273,8 +298,10 @@ impl Directory {
         let Some(set) = set else {
             return Arc::clone(installation);
         };
-        match serde_json::from_value::<TrafficLimits>(set.limits.clone()) {
-            Ok(limits) => Arc::new(limits.over(installation)),
+        let read = |limits: &serde_json::Value| serde_json::from_value::<TrafficLimits>(limits.clone());
+        let limits = read(&set.limits).and_then(|limits| Ok((limits, set.own.as_ref().map(read).transpose()?)));
+        match limits {
+            Ok((limits, own)) => Arc::new(limits.over(installation).lowered_by(own.unwrap_or_default())),
             Err(error) => {
                 tracing::error!(level = level.as_str(), subject, %error, "limits cannot be read; the installation's hold");
                 Arc::clone(installation)

@@ -51,7 +51,7 @@ pub enum OnboardingError {
 }
 
 impl OnboardingError {
-    fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Field {
             field: field.into(),
             message: message.into(),
@@ -228,7 +228,7 @@ impl Onboarding {
             .await?)
     }
 
-    fn plugin(&self, name: &str) -> Result<&dyn Plugin, OnboardingError> {
+    pub(super) fn plugin(&self, name: &str) -> Result<&dyn Plugin, OnboardingError> {
         self.plugins.find(name).ok_or_else(|| {
             let known: Vec<_> = self.plugins.iter().map(|plugin| plugin.manifest().name).collect();
             OnboardingError::field("plugin", format!("is not one of: {}", known.join(", ")))

@@ -1,5 +1,5 @@
 //! How much traffic a merchant, a connection and an API key may bring: what the operator sets, over what the
-//! installation gives everybody.
+//! installation gives everybody, and below that what the merchant allows itself.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 /// Windows that one level may have.
 const WINDOWS_MAX: usize = 4;
+/// What the names of a merchant's own windows begin with.
+const OWN_PREFIX: &str = "own-";
 /// Longest name of a window, in bytes.
 const NAME_BYTES_MAX: usize = 20;
 /// Longest window: a day.
@@ -65,9 +67,10 @@ impl RateWindow {
         let name = &self.name;
         let named = (1..=NAME_BYTES_MAX).contains(&name.len())
             && (name.bytes()).all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if !named {
-            let message =
-                format!("'{name}' is not a name of 1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens");
+        if !named || name.starts_with(OWN_PREFIX) {
+            let message = format!(
+                "'{name}' is not a name of 1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens that does not begin with {OWN_PREFIX}"
+            );
             return Err(TrafficError::new(field, message));
         }
         let numbers = (1..=SECONDS_MAX).contains(&self.seconds)
@@ -178,6 +181,21 @@ impl TrafficLimits {
         Ok(self)
     }
 
+    /// Of a merchant's own limits. Windows need no such check: they only take away.
+    pub fn not_above(&self, granted: &Traffic) -> Result<(), TrafficError> {
+        let both = [
+            ("in_flight", self.in_flight, granted.in_flight),
+            ("sockets", self.sockets, granted.sockets),
+        ];
+        for (field, own, granted) in both {
+            if own.is_some_and(|own| own > granted) {
+                let message = format!("is more than the operator gave, {granted}; ask the operator for more");
+                return Err(TrafficError::new(field, message));
+            }
+        }
+        Ok(())
+    }
+
     #[must_use]
     pub fn over(self, installation: &Traffic) -> Traffic {
         let windows = |own: Option<Vec<RateWindow>>, otherwise: &Arc<[RateWindow]>| {
@@ -190,6 +208,29 @@ impl TrafficLimits {
             sockets: self.sockets.unwrap_or(installation.sockets),
         }
     }
+}
+
+impl Traffic {
+    /// Below what the operator gave. A merchant's own windows stand beside the operator's, and all must have room; of
+    /// numbers the smaller one holds. So whatever either changes later, it is never more than the operator gave.
+    #[must_use]
+    pub fn lowered_by(self, own: TrafficLimits) -> Self {
+        Self {
+            rates: beside(self.rates, own.rates),
+            peer_rates: beside(self.peer_rates, own.peer_rates),
+            in_flight: own.in_flight.map_or(self.in_flight, |own| own.min(self.in_flight)),
+            sockets: own.sockets.map_or(self.sockets, |own| own.min(self.sockets)),
+        }
+    }
+}
+
+/// The merchant's own windows have names of their own, whatever the operator's are called.
+fn beside(operators: Arc<[RateWindow]>, own: Option<Vec<RateWindow>>) -> Arc<[RateWindow]> {
+    let own = own.unwrap_or_default().into_iter().map(|window| RateWindow {
+        name: format!("{OWN_PREFIX}{}", window.name),
+        ..window
+    });
+    operators.iter().cloned().chain(own).collect()
 }
 
 /// What holds for one merchant, connection or key.
@@ -253,6 +294,31 @@ mod tests {
     fn wrong_windows_are_refused(#[case] text: &str, #[case] told: &str) {
         let refused = read_windows("rates", text).unwrap_err().to_string();
         assert!(refused.contains(told), "{refused}");
+    }
+
+    #[test]
+    fn a_merchants_own_limits_lower_and_never_raise() {
+        let operators = Traffic {
+            rates: read_windows("rates", "second=50/1").unwrap().into(),
+            peer_rates: Arc::new([]),
+            in_flight: 20,
+            sockets: 30,
+        };
+        let own = |rates: &str, in_flight, sockets| TrafficLimits {
+            rates: Some(read_windows("rates", rates).unwrap()),
+            peer_rates: None,
+            in_flight,
+            sockets,
+        };
+        let lowered = operators
+            .clone()
+            .lowered_by(own("second=10/1, hour=100/3600", Some(15), None));
+        let names: Vec<_> = lowered.rates.iter().map(|window| window.name.as_str()).collect();
+        assert_eq!(names, ["second", "own-second", "own-hour"]);
+        assert_eq!((lowered.in_flight, lowered.sockets), (15, 30));
+        let raised = operators.clone().lowered_by(own("", Some(1_000), Some(1_000)));
+        assert_eq!(raised, operators);
+        assert!(read_windows("rates", "own-second=1/1").is_err());
     }
 
     #[test]

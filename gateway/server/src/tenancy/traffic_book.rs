@@ -1,10 +1,10 @@
-//! Limits as the operator sets them, the one set of checks behind the admin REST and the CLI.
+//! Limits as the operator sets them and the merchant lowers them, the one set of checks behind the admin REST and the CLI.
 
 use std::sync::Arc;
 
 use plugin_sdk::{ApiKeyId, Clock, ConnectionId, MerchantId};
 use serde_json::Value;
-use store::{LimitLevel, LimitSubject, Store, StoreError};
+use store::{LimitLevel, LimitSetter, LimitSubject, Store, StoreError, StoredLimits};
 
 use crate::plugins::Plugins;
 use crate::tenancy::{Traffic, TrafficDefaults, TrafficError, TrafficLimits};
@@ -56,11 +56,22 @@ impl TrafficOf {
     }
 }
 
-/// What was set, and what holds.
+/// What was set, what the merchant allows itself below that, and what holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficSet {
     pub set: TrafficLimits,
+    pub own: TrafficLimits,
+    /// What the operator gave.
+    pub granted: Traffic,
     pub effective: Traffic,
+}
+
+/// In whose name limits are set, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    pub setter: LimitSetter,
+    pub below_network_minimum: bool,
+    pub actor: &'a str,
 }
 
 #[derive(Clone)]
@@ -94,19 +105,24 @@ impl TrafficBook {
     pub async fn get(&self, merchant: MerchantId, of: &TrafficOf) -> Result<TrafficSet, TrafficBookError> {
         let (level, id) = (of.level(), of.id(merchant));
         let all = self.store.limits(merchant).await?;
-        let set = all.into_iter().find(|set| set.level == level && set.subject == id);
-        self.read(level, set.map(|set| set.limits))
+        let stored = all.into_iter().find(|set| set.level == level && set.subject == id);
+        self.read(level, stored.as_ref())
     }
 
-    /// Replaces the limits. Below what its network needs only if the operator says so.
+    /// Replaces what the operator set, or what the merchant allows itself. Below what the network needs only if whoever
+    /// sets it says so.
     pub async fn set(
         &self,
         merchant: MerchantId,
         of: &TrafficOf,
         limits: TrafficLimits,
-        below_network_minimum: bool,
-        actor: &str,
+        setting: Setting<'_>,
     ) -> Result<TrafficSet, TrafficBookError> {
+        let Setting {
+            setter,
+            below_network_minimum,
+            actor,
+        } = setting;
         let level = of.level();
         let needed = if below_network_minimum {
             0
@@ -114,18 +130,22 @@ impl TrafficBook {
             self.needed(merchant, of).await?
         };
         let limits = limits.checked(level, needed)?;
+        if setter == LimitSetter::Merchant {
+            limits.not_above(&self.get(merchant, of).await?.granted)?;
+        }
         let (id, told_as) = (of.id(merchant), of.told_as());
         let subject = LimitSubject {
             level,
+            setter,
             id: &id,
             told_as: &told_as,
         };
         let limits = serde_json::to_value(limits).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let change = |_| -> Result<Value, TrafficBookError> { Ok(limits) };
-        let kept = (self.store)
+        (self.store)
             .change_limits(merchant, subject, actor, self.clock.now(), change)
             .await?;
-        self.read(level, Some(kept))
+        self.get(merchant, of).await
     }
 
     /// Connections that the networks behind these limits open at once.
@@ -145,11 +165,20 @@ impl TrafficBook {
         }
     }
 
-    fn read(&self, level: LimitLevel, stored: Option<Value>) -> Result<TrafficSet, TrafficBookError> {
-        let set = stored.map(serde_json::from_value::<TrafficLimits>).transpose();
-        let set = set.map_err(|error| StoreError::Corrupt(format!("limits: {error}")))?;
-        let set = set.unwrap_or_default();
-        let effective = set.clone().over(self.defaults.of(level));
-        Ok(TrafficSet { set, effective })
+    fn read(&self, level: LimitLevel, stored: Option<&StoredLimits>) -> Result<TrafficSet, TrafficBookError> {
+        let read = |limits: Option<&Value>| {
+            let limits = limits.map(|limits| serde_json::from_value::<TrafficLimits>(limits.clone()));
+            let limits = limits.transpose();
+            limits.map_err(|error| StoreError::Corrupt(format!("limits: {error}")))
+        };
+        let set = read(stored.map(|stored| &stored.limits))?.unwrap_or_default();
+        let own = read(stored.and_then(|stored| stored.own.as_ref()))?.unwrap_or_default();
+        let granted = set.clone().over(self.defaults.of(level));
+        Ok(TrafficSet {
+            effective: granted.clone().lowered_by(own.clone()),
+            set,
+            own,
+            granted,
+        })
     }
 }

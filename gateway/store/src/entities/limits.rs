@@ -12,6 +12,8 @@ pub struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub limits: Json,
     pub updated_at: DateTimeUtc,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub own: Option<Json>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

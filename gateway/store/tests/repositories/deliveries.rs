@@ -114,6 +114,29 @@ async fn nodes_that_claim_at_once_share_the_limit(#[values(Sqlite, Postgres)] ba
     );
 }
 
+/// Nodes' clocks differ, and ids are made by clocks: the events' own moments are what counts.
+#[rstest]
+#[tokio::test]
+async fn a_payments_events_arrive_in_the_order_of_their_moments(#[values(Sqlite, Postgres)] backend: Backend) {
+    let world = World::new(backend).await;
+    let endpoint = world.endpoint(8).await;
+    let payment = world.payment("1", &[]).await.payment.id;
+    let mut later = event(world.merchant.id, Some(payment), &[&endpoint]);
+    later.created_at += seconds(10);
+    let mut earlier = event(world.merchant.id, Some(payment), &[&endpoint]);
+    earlier.created_at += seconds(9);
+    let (first, second) = (earlier.id, later.id);
+    world.store.create_event(later).await.unwrap();
+    world.store.create_event(earlier).await.unwrap();
+    for expected in [first, second] {
+        let claimed = claim(&world.store, &endpoint, now() + seconds(60)).await;
+        let events: Vec<_> = claimed.iter().map(|claimed| claimed.event.id).collect();
+        assert_eq!(events, [expected]);
+        let delivered = attempt(&claimed[0].delivery, NextStep::Delivered);
+        world.store.record_attempts(&[delivered]).await.unwrap();
+    }
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_payments_events_arrive_in_order(#[values(Sqlite, Postgres)] backend: Backend) {

@@ -141,7 +141,7 @@ async fn a_lookup_tells_payments_registrations_and_unknown_keys_apart(#[values(S
     log.registration(registration.clone()).unwrap();
     log.flush().await;
 
-    let lookup = PaymentLookup::start(&world.store);
+    let lookup = PaymentLookup::new(&world.store);
     let find = |key: &str, wanted| lookup.find(world.connection.id, PaymentKey::single(key), wanted);
     let (known, checked, unasked, unknown) = tokio::join!(
         find("paid", Wanted::Payment),

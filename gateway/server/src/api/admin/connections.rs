@@ -9,10 +9,12 @@ use serde_json::Value;
 use store::{Connection, ConnectionStatus};
 use utoipa::ToSchema;
 
+use super::caller::Caller;
 use super::merchants::StatusView;
 use super::{Admin, List};
 use crate::api::problem::Problem;
 use crate::edge::certificates::CertificateInfo;
+use crate::edge::guards::strict::StrictAction;
 use crate::tenancy::config_secrets;
 use crate::tenancy::{BasicCredentials, ConnectionDraft, ConnectionPatch};
 
@@ -47,6 +49,9 @@ pub struct ConnectionView {
     identity: Option<CertificateInfo>,
     /// Whether it believes roots of its own beside the system's.
     own_roots: bool,
+    /// The host whose name means this connection on `/payment`.
+    #[schema(example = "acme.pay.example.com")]
+    host: Option<String>,
     /// Path on the public listener that the network is given.
     #[schema(example = "/in/acme/terminal")]
     path: String,
@@ -67,6 +72,7 @@ impl ConnectionView {
             basic_login: connection.basic_login,
             identity: connection.identity.and_then(|shown| serde_json::from_value(shown).ok()),
             own_roots: connection.roots.is_some(),
+            host: connection.host,
             created_at: connection.created_at,
             updated_at: connection.updated_at,
         }
@@ -257,11 +263,13 @@ pub struct IdentityBody {
 #[put("/merchants/{merchant}/connections/{connection}/identity")]
 pub async fn set_identity(
     admin: Data<Admin>,
+    caller: Caller,
     path: Path<(String, String)>,
     body: Json<IdentityBody>,
 ) -> Result<Json<ConnectionView>, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    admin.guards.strict(StrictAction::Pkcs12Import, caller.name()).await?;
     let body = body.into_inner();
     let file = BASE64.decode(body.pkcs12.expose_secret());
     let file = file.map_err(|_| Problem::invalid("pkcs12", "pkcs12: is not Base64"))?;

@@ -5,14 +5,14 @@ use actix_web::{get, put};
 use chrono::{DateTime, Duration, Utc};
 use plugin_sdk::{ApiKeyId, MerchantId};
 use serde::{Deserialize, Serialize};
-use store::GuardRefusals;
+use store::{GuardRefusals, LimitSetter};
 use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::{Admin, now, read_id};
 use crate::api::problem::Problem;
 use crate::edge::guards::gate::GateName;
-use crate::tenancy::{RateWindow, Traffic, TrafficLimits, TrafficOf, TrafficSet};
+use crate::tenancy::{RateWindow, Setting, Traffic, TrafficLimits, TrafficOf, TrafficSet};
 
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -23,6 +23,9 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(set_connection_limits)
         .service(get_key_limits)
         .service(set_key_limits)
+        .service(lower_merchant_limits)
+        .service(lower_connection_limits)
+        .service(lower_key_limits)
         .service(get_status);
 }
 
@@ -31,13 +34,22 @@ pub fn configure(config: &mut ServiceConfig) {
 pub struct TrafficView {
     /// What the operator set; what is absent was not.
     set: TrafficLimits,
-    /// What holds: what was set, else what holds for all.
+    /// What the merchant allows itself below that; its windows stand beside the operator's.
+    own: TrafficLimits,
+    /// What the operator gave: what was set, else what holds for all.
+    granted: Traffic,
+    /// What holds.
     effective: Traffic,
 }
 
 impl From<TrafficSet> for TrafficView {
-    fn from(TrafficSet { set, effective }: TrafficSet) -> Self {
-        Self { set, effective }
+    fn from(kept: TrafficSet) -> Self {
+        Self {
+            set: kept.set,
+            own: kept.own,
+            granted: kept.granted,
+            effective: kept.effective,
+        }
     }
 }
 
@@ -79,13 +91,15 @@ async fn set(
     merchant: MerchantId,
     of: &TrafficOf,
     body: TrafficBody,
-    caller: &Caller,
+    (setter, caller): (LimitSetter, &Caller),
 ) -> Result<Json<TrafficView>, Problem> {
     let (limits, below_network_minimum) = body.limits();
-    let set = (admin.traffic)
-        .set(merchant, of, limits, below_network_minimum, caller.name())
-        .await?;
-    Ok(Json(set.into()))
+    let setting = Setting {
+        setter,
+        below_network_minimum,
+        actor: caller.name(),
+    };
+    Ok(Json(admin.traffic.set(merchant, of, limits, setting).await?.into()))
 }
 
 /// How much the merchant may bring.
@@ -109,7 +123,9 @@ pub async fn set_merchant_limits(
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
     let merchant = admin.merchant(&path).await?;
-    set(&admin, merchant.id, &TrafficOf::Merchant, body.into_inner(), &caller).await
+    let of = TrafficOf::Merchant;
+    let operator = (LimitSetter::Operator, &caller);
+    set(&admin, merchant.id, &of, body.into_inner(), operator).await
 }
 
 /// How much the connection's network may bring.
@@ -139,7 +155,8 @@ pub async fn set_connection_limits(
 ) -> Result<Json<TrafficView>, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let of = admin.traffic.connection(merchant.id, &path.1).await?;
-    set(&admin, merchant.id, &of, body.into_inner(), &caller).await
+    let operator = (LimitSetter::Operator, &caller);
+    set(&admin, merchant.id, &of, body.into_inner(), operator).await
 }
 
 /// How much may come under the API key.
@@ -168,7 +185,60 @@ pub async fn set_key_limits(
     let merchant = admin.merchant(&path.0).await?;
     let id: ApiKeyId = read_id(&path.1, "this API key")?;
     let of = admin.traffic.api_key(merchant.id, id).await?;
-    set(&admin, merchant.id, &of, body.into_inner(), &caller).await
+    let operator = (LimitSetter::Operator, &caller);
+    set(&admin, merchant.id, &of, body.into_inner(), operator).await
+}
+
+/// Replaces what the merchant allows itself below what the operator gave; never more.
+#[utoipa::path(context_path = "/admin/v1", tag = "limits", params(("merchant" = String, Path)),
+    request_body = TrafficBody,
+    responses((status = 200, body = TrafficView), (status = "4XX", body = Problem)))]
+#[put("/merchants/{merchant}/limits/own")]
+pub async fn lower_merchant_limits(
+    admin: Data<Admin>,
+    caller: Caller,
+    path: Path<String>,
+    body: Json<TrafficBody>,
+) -> Result<Json<TrafficView>, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    let of = TrafficOf::Merchant;
+    let own = (LimitSetter::Merchant, &caller);
+    set(&admin, merchant.id, &of, body.into_inner(), own).await
+}
+
+/// The same of a connection.
+#[utoipa::path(context_path = "/admin/v1", tag = "limits",
+    params(("merchant" = String, Path), ("connection" = String, Path)), request_body = TrafficBody,
+    responses((status = 200, body = TrafficView), (status = "4XX", body = Problem)))]
+#[put("/merchants/{merchant}/connections/{connection}/limits/own")]
+pub async fn lower_connection_limits(
+    admin: Data<Admin>,
+    caller: Caller,
+    path: Path<(String, String)>,
+    body: Json<TrafficBody>,
+) -> Result<Json<TrafficView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let of = admin.traffic.connection(merchant.id, &path.1).await?;
+    let own = (LimitSetter::Merchant, &caller);
+    set(&admin, merchant.id, &of, body.into_inner(), own).await
+}
+
+/// The same of an API key.
+#[utoipa::path(context_path = "/admin/v1", tag = "limits",
+    params(("merchant" = String, Path), ("key" = String, Path)), request_body = TrafficBody,
+    responses((status = 200, body = TrafficView), (status = "4XX", body = Problem)))]
+#[put("/merchants/{merchant}/api_keys/{key}/limits/own")]
+pub async fn lower_key_limits(
+    admin: Data<Admin>,
+    caller: Caller,
+    path: Path<(String, String)>,
+    body: Json<TrafficBody>,
+) -> Result<Json<TrafficView>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let id: ApiKeyId = read_id(&path.1, "this API key")?;
+    let of = admin.traffic.api_key(merchant.id, id).await?;
+    let own = (LimitSetter::Merchant, &caller);
+    set(&admin, merchant.id, &of, body.into_inner(), own).await
 }
 
 /// What of the caps is in use, and what was refused.

@@ -9,6 +9,7 @@ pub mod connections;
 pub mod decisions;
 pub mod exports;
 pub mod golive;
+pub mod hosts;
 pub mod ledger;
 pub mod limits;
 pub mod lists;
@@ -49,6 +50,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::api_keys::ApiKeys;
 use crate::access::bootstrap::BootstrapToken;
 use crate::access::people::People;
+use crate::api::deadline::bound_reads;
 use crate::api::problem::Problem;
 use crate::api::request_id::identify;
 use crate::edge::certificates::CertificateDesk;
@@ -139,6 +141,7 @@ pub fn configure(config: &mut ServiceConfig) {
         web::scope("/admin/v1")
             .wrap(from_fn(shed))
             .wrap(from_fn(caller::admit))
+            .wrap(from_fn(bound_reads))
             .wrap(from_fn(identify))
             .configure(session::configure)
             .configure(me::configure)
@@ -150,6 +153,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .configure(golive::configure)
             .configure(exports::configure)
             .configure(connections::configure)
+            .configure(hosts::configure)
             .configure(api_keys::configure)
             .configure(certificates::configure)
             .configure(limits::configure)

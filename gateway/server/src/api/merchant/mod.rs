@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 
 use crate::access::api_keys::{ApiKeys, KeyHolder};
 use crate::access::sealing::{Sealer, hex};
+use crate::api::deadline::bound_reads;
 use crate::api::problem::Problem;
 use crate::api::request_id::identify;
 use crate::edge::guards::shedding::Class;
@@ -61,6 +62,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .wrap(from_fn(own::enter))
             .wrap(from_fn(once::keep))
             .wrap(from_fn(require_key))
+            .wrap(from_fn(bound_reads))
             .wrap(from_fn(identify))
             .configure(payments::configure)
             .configure(payouts::configure)

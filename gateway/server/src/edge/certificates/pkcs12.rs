@@ -314,4 +314,6 @@ fn of_library(error: LibraryError) -> Pkcs12Error {
 }
 
 #[cfg(test)]
+mod other_makers;
+#[cfg(test)]
 mod tests;

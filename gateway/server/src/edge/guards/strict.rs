@@ -16,6 +16,8 @@ pub enum StrictAction {
     LogIn,
     KeyCreation,
     CertificateIssue,
+    /// A file whose password is tried costs as much processor time as a log-in.
+    Pkcs12Import,
 }
 
 impl StrictAction {
@@ -25,6 +27,7 @@ impl StrictAction {
             Self::LogIn => "log_in",
             Self::KeyCreation => "key_creation",
             Self::CertificateIssue => "certificate_issue",
+            Self::Pkcs12Import => "pkcs12_import",
         }
     }
 }
@@ -45,6 +48,7 @@ pub struct StrictRates {
     pub log_in: Arc<[RateWindow]>,
     pub key_creation: Arc<[RateWindow]>,
     pub certificate_issue: Arc<[RateWindow]>,
+    pub pkcs12_import: Arc<[RateWindow]>,
 }
 
 impl StrictRates {
@@ -53,6 +57,7 @@ impl StrictRates {
             StrictAction::LogIn => &self.log_in,
             StrictAction::KeyCreation => &self.key_creation,
             StrictAction::CertificateIssue => &self.certificate_issue,
+            StrictAction::Pkcs12Import => &self.pkcs12_import,
         }
     }
 }

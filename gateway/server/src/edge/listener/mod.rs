@@ -3,7 +3,7 @@
 mod admission;
 mod connection;
 mod entrance;
-mod proxy;
+pub mod proxy;
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,22 +1,29 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::pki_types::UnixTime;
 use rustls::server::Acceptor;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Tls;
 use super::names::{Names, Shown};
+use super::turns::InTurns;
 use crate::edge::certificates::{Register, Unrecognised};
 
 /// A fatal alert `unrecognized_name` (RFC 6066), as it stands on the wire before a version is agreed on.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+/// How long a caller who is turned away may take to hang up.
+const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes of it that are thrown away meanwhile: a request, or so.
+const PARTING_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
@@ -42,7 +49,8 @@ impl HandshakeError {
 
 #[derive(Debug, Clone)]
 pub struct TerminatorOptions {
-    /// Handshakes that this node works on at once; others wait, within their time.
+    /// Steps of handshakes that this node works on at once; others wait, within their time. Who waits for the other end
+    /// holds no turn.
     pub at_once: usize,
     /// The name that is meant by callers who ask for none.
     pub default_name: Option<String>,
@@ -52,7 +60,7 @@ pub struct TerminatorOptions {
 pub struct Terminator {
     pub register: Arc<Register>,
     names: ArcSwap<Names>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     default_name: Option<String>,
     /// Where this node listens.
     addresses: OnceLock<Vec<SocketAddr>>,
@@ -64,7 +72,7 @@ impl Terminator {
         Self {
             register: Arc::default(),
             names: ArcSwap::default(),
-            turns: Semaphore::new(options.at_once),
+            turns: Arc::new(Semaphore::new(options.at_once)),
             default_name: options.default_name,
             addresses: OnceLock::new(),
         }
@@ -99,8 +107,6 @@ impl Terminator {
     /// The caller bounds the time.
     pub async fn shake(&self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Tls), HandshakeError> {
         let mut greeted = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        // The hello may wait for its turn: until then it cost no cryptography.
-        let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
         let asked = greeted.client_hello().server_name().map(str::to_ascii_lowercase);
         let (name, shown) = match self.shown(asked) {
             Ok(found) => found,
@@ -110,7 +116,15 @@ impl Terminator {
                 return Err(error);
             }
         };
-        let stream = greeted.into_stream(Arc::clone(&shown.config)).await?;
+        let shaking = greeted.into_stream(Arc::clone(&shown.config)).into_fallible();
+        let stream = match InTurns::new(shaking, &self.turns).await {
+            Ok(stream) => stream,
+            Err(Some((error, stream))) => {
+                part(stream).await;
+                return Err(error.into());
+            }
+            Err(None) => return Err(io::Error::from(io::ErrorKind::NotConnected).into()),
+        };
         let (_, session) = stream.get_ref();
         // A resumed session brings the certificate it began with: what it proves today is asked again.
         let proof = session
@@ -134,4 +148,15 @@ impl Terminator {
             None => Err(HandshakeError::Name(name)),
         }
     }
+}
+
+/// Hangs up so that the alert arrives, which says why: a client of TLS 1.3 has sent its request by then, and closing over
+/// unread bytes would take the alert back.
+async fn part(mut stream: TcpStream) {
+    let parting = async {
+        stream.shutdown().await?;
+        let mut unread = (&mut stream).take(PARTING_BYTES_MAX);
+        tokio::io::copy(&mut unread, &mut tokio::io::sink()).await
+    };
+    let _ = timeout(PARTING_TIMEOUT, parting).await;
 }

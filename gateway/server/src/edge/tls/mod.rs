@@ -5,6 +5,8 @@ mod identity;
 mod keeper;
 mod names;
 mod probe;
+pub mod trial;
+mod turns;
 mod verifier;
 
 use std::sync::Arc;
@@ -18,7 +20,7 @@ pub use handshake::{HandshakeError, Terminator, TerminatorOptions};
 pub use identity::{ServerIdentity, ServerIdentityError};
 pub use keeper::{CertificateFile, Keeper, KeeperError, server_certificate_place};
 pub use names::{is_host_name, matches};
-pub use probe::{ProbeError, ProbeOptions, ProbeReport, probe};
+pub use probe::ProbeReport;
 
 /// What a handshake established.
 pub struct Tls {

@@ -16,8 +16,7 @@ use utoipa::ToSchema;
 
 use super::GoLive;
 use crate::edge::outbound::Outbound;
-use crate::edge::tls::{ProbeOptions, probe};
-use crate::edge::upstream::identity_place;
+use crate::edge::tls::trial;
 use crate::events;
 use crate::kiosk::{Command, Move};
 use crate::office::front_door::FrontDoor;
@@ -28,7 +27,6 @@ const ECHO_WITHIN: Duration = Duration::from_secs(10);
 const ECHO_POLL: Duration = Duration::from_millis(100);
 /// Connections and endpoints that one run checks, each.
 const CHECKED_MAX: usize = 20;
-const HTTPS: u16 = 443;
 
 /// What the checks pay with, and how far they go.
 #[derive(Debug, Clone)]
@@ -211,26 +209,8 @@ impl Checking<'_> {
         let started = Instant::now();
         let url = address_of(&connection.config)?;
         let result = |passed, detail: String| CheckResult::new("handshake", &connection.slug, passed, detail, started);
-        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let identity = match &connection.identity_sealed {
-            None => None,
-            Some(sealed) => {
-                let place = identity_place(connection.merchant_id, &connection.slug);
-                match self.golive.sealer.open(&place, sealed) {
-                    Ok(identity) => Some(identity),
-                    Err(_) => return Some(result(false, "its certificate does not open under our keys".to_owned())),
-                }
-            }
-        };
-        let stream = match self.upstream.connect(&url, url.port().unwrap_or(HTTPS)).await {
-            Ok(stream) => stream,
-            Err(error) => return Some(result(false, error.to_string())),
-        };
-        let shown = ProbeOptions {
-            identity,
-            roots: connection.roots.clone(),
-        };
-        Some(match probe(stream, &host, shown).await {
+        let tried = trial::with_network(&self.upstream, &self.golive.sealer, connection, url.as_str()).await;
+        Some(match tried {
             Err(error) => result(false, error.to_string()),
             Ok(report) if !report.established => result(
                 false,

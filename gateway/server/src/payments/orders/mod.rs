@@ -267,14 +267,16 @@ impl Orders {
 
     async fn events(&self, tenant: &BoundTenant, state: &OrderState, settled: &Settled) -> Vec<NewEvent> {
         let mut made = Vec::with_capacity(settled.events.len());
+        // Not the clock's word: it may be behind that of the node that told of the payment before.
+        let moment = state.order.updated_at;
         for (event_type, operation) in &settled.events {
             let mut event = NewEvent {
-                id: EventId::generate(),
+                id: EventId::generate_at(moment),
                 merchant_id: tenant.merchant.id,
                 event_type,
                 payment_id: Some(state.order.payment.id),
                 payload: view::event(state, tenant, *operation),
-                created_at: self.now(),
+                created_at: moment,
                 deliveries: events::deliveries_for(&tenant.endpoints, event_type),
             };
             let seen = view::for_rules(state, tenant);

@@ -30,6 +30,12 @@ impl Settled {
     }
 }
 
+/// Now, or just after `before` when the clock of the node that came before was ahead: the events of a payment are told in
+/// the order of these moments, which ids keep to the millisecond.
+pub fn later_than(before: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    now.max(before + Duration::milliseconds(1))
+}
+
 /// A payment while it is changed, with its documents read.
 pub struct Settling {
     pub state: OrderState,
@@ -53,7 +59,8 @@ impl Settling {
     #[must_use]
     pub fn done(mut self) -> OrderState {
         self.state.order.progress = progress::write(&self.progress);
-        self.state.order.updated_at = self.now;
+        let before = self.state.order.updated_at;
+        self.state.order.updated_at = later_than(before, self.now);
         self.state
     }
 

@@ -95,6 +95,20 @@ fn later(state: OrderState, by: Duration) -> Settling {
     Settling::of(state, start() + by, ON_ITS_WAY).unwrap()
 }
 
+/// Events are told in the order of these moments, whatever the clocks of nodes say.
+#[test]
+fn a_clock_that_went_back_takes_no_payment_back_in_time() {
+    let mut known = fresh();
+    known.order.updated_at = start() + Duration::seconds(11);
+    let before = known.order.updated_at;
+    let first = Settling::of(known, start(), ON_ITS_WAY).unwrap().done();
+    assert!(first.order.updated_at > before);
+    let second = later(first.clone(), Duration::seconds(1)).done();
+    assert!(second.order.updated_at > first.order.updated_at);
+    let right_again = later(second, Duration::seconds(60)).done();
+    assert_eq!(right_again.order.updated_at, start() + Duration::seconds(60));
+}
+
 fn create(state: State) -> Report {
     Report::new(StepKind::Create, state).with_network_id("n-1")
 }

@@ -8,7 +8,7 @@ use store::{KeyClaim, OperationStatus, OrderChange, OrderOperation, OrderState, 
 
 use super::create::settle;
 use super::request::{self, CaptureRequest, ReturnRequest};
-use super::settle::{Settled, Settling};
+use super::settle::{Settled, Settling, later_than};
 use super::{Answer, OVERTAKEN_MAX, OrderError, Orders, RequestKey, payment_ref, step_of, view};
 use crate::tenancy::{BoundConnection, BoundTenant};
 
@@ -98,14 +98,18 @@ impl Orders {
         for _ in 0..OVERTAKEN_MAX {
             let mut state = self.parts.store.order(tenant.merchant.id, payment).await?;
             let connection = Self::connection_of(tenant, &state)?;
-            let amount = allowed(&state, connection, work)?;
+            let amount = match allowed(&state, connection, work) {
+                Ok(amount) => amount,
+                // It may be the first request with this key that left nothing to do.
+                Err(refused) => return self.known(tenant, key).await?.ok_or(refused),
+            };
             let operation = self.intent(work.kind(), connection, number, amount);
             let claimed = key.map(|key| KeyClaim {
                 payment: Some(payment),
                 operation: Some(operation.id),
                 ..self.claim(tenant.merchant.id, key)
             });
-            state.order.updated_at = self.now();
+            state.order.updated_at = later_than(state.order.updated_at, self.now());
             let change = OrderChange {
                 operations: vec![operation.clone()],
                 claim: claimed,

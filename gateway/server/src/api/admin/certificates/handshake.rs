@@ -1,23 +1,13 @@
-use std::time::Duration;
-
 use actix_web::post;
 use actix_web::web::{Data, Json, Path, ServiceConfig};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use url::Url;
 use utoipa::ToSchema;
 
 use crate::api::admin::Admin;
 use crate::api::problem::Problem;
 use crate::edge::certificates::CertificateInfo;
-use crate::edge::tls::{ProbeOptions, ProbeReport, probe};
-use crate::edge::upstream::identity_place;
-
-/// The port of HTTPS.
-const HTTPS: u16 = 443;
-/// How long our own listener may take to answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::edge::tls::ProbeReport;
+use crate::edge::tls::trial::{self, TrialError};
 
 pub fn configure(config: &mut ServiceConfig) {
     config.service(test_upstream_handshake).service(test_own_handshake);
@@ -63,6 +53,14 @@ pub struct HandshakeView {
     took_ms: u64,
 }
 
+impl HandshakeView {
+    /// Whether a request would go through.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        self.established && self.trusted
+    }
+}
+
 impl From<ProbeReport> for HandshakeView {
     fn from(report: ProbeReport) -> Self {
         Self {
@@ -81,14 +79,6 @@ impl From<ProbeReport> for HandshakeView {
     }
 }
 
-fn failed(reason: String) -> Json<HandshakeView> {
-    let report = ProbeReport {
-        reason: Some(reason),
-        ..ProbeReport::default()
-    };
-    Json(report.into())
-}
-
 /// Makes a handshake with a network as the connection would: with its client certificate and the roots it believes.
 #[utoipa::path(context_path = "/admin/v1", tag = "certificates",
     params(("merchant" = String, Path), ("connection" = String, Path)), request_body = UpstreamBody,
@@ -101,30 +91,9 @@ pub async fn test_upstream_handshake(
 ) -> Result<Json<HandshakeView>, Problem> {
     let merchant = admin.merchant(&path.0).await?;
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
-    let url = Url::parse(&body.url).map_err(|error| Problem::invalid("url", format!("url: {error}")))?;
-    let (Some(host), "https") = (url.host_str(), url.scheme()) else {
-        return Err(Problem::invalid("url", "url: is not https://host"));
-    };
-    let identity = match &connection.identity_sealed {
-        Some(sealed) => {
-            let place = identity_place(merchant.id, &connection.slug);
-            let opened = admin.certificates.sealer.open(&place, sealed);
-            Some(opened.map_err(|error| Problem::internal(error.to_string()))?)
-        }
-        None => None,
-    };
-    let stream = match admin.upstream.connect(&url, url.port().unwrap_or(HTTPS)).await {
-        Ok(stream) => stream,
-        Err(error) => return Ok(failed(error.to_string())),
-    };
-    let options = ProbeOptions {
-        identity,
-        roots: connection.roots,
-    };
-    // Brackets around an IPv6 address belong to URLs alone.
-    let name = host.trim_start_matches('[').trim_end_matches(']');
-    let report = probe(stream, name, options).await;
-    report.map_or_else(|error| Ok(failed(error.to_string())), |report| Ok(Json(report.into())))
+    let sealer = &admin.certificates.sealer;
+    let report = trial::with_network(&admin.upstream, sealer, &connection, &body.url).await?;
+    Ok(Json(report.into()))
 }
 
 /// Makes a handshake with this node's own TLS listener, as a network would that calls us by a name.
@@ -132,16 +101,18 @@ pub async fn test_upstream_handshake(
     responses((status = 200, body = HandshakeView), (status = "4XX", body = Problem)))]
 #[post("/certificates/test-handshake")]
 pub async fn test_own_handshake(admin: Data<Admin>, body: Json<OwnBody>) -> Result<Json<HandshakeView>, Problem> {
-    let Some(address) = admin.terminator.own_address() else {
-        return Ok(failed(
-            "this node has no TLS listener; set public.tls_listen".to_owned(),
-        ));
+    let report = match admin.terminator.own_address() {
+        Some(address) => trial::with_listener(address, &body.name).await,
+        None => trial::failed("this node has no TLS listener; set public.tls_listen".to_owned()),
     };
-    let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Ok(failed(error.to_string())),
-        Err(_) => return Ok(failed(format!("no answer within {CONNECT_TIMEOUT:?}"))),
-    };
-    let report = probe(stream, &body.name, ProbeOptions::default()).await;
-    report.map_or_else(|error| Ok(failed(error.to_string())), |report| Ok(Json(report.into())))
+    Ok(Json(report.into()))
+}
+
+impl From<TrialError> for Problem {
+    fn from(error: TrialError) -> Self {
+        match error {
+            TrialError::Url(_) | TrialError::NotHttps => Self::invalid("url", error.to_string()),
+            TrialError::Sealing(_) => Self::internal(error.to_string()),
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::api::admin::caller::Caller;
 use crate::api::admin::{Admin, List, now, read_id};
 use crate::api::problem::Problem;
 use crate::edge::certificates::{CertificateInfo, ServerDraft, ServerSource};
+use crate::edge::guards::strict::StrictAction;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -155,12 +156,16 @@ pub async fn add_server_certificate(
     };
     let source = match (body.pem, body.pkcs12) {
         (Some(pem), None) => ServerSource::Pem(pem),
-        (None, Some(file)) => ServerSource::Pkcs12 {
-            file: BASE64
-                .decode(file.expose_secret())
-                .map_err(|_| Problem::invalid("pkcs12", "pkcs12: is not Base64"))?,
-            password: body.password.unwrap_or_default(),
-        },
+        (None, Some(file)) => {
+            let guards = &admin.guards;
+            guards.strict(StrictAction::Pkcs12Import, caller.name()).await?;
+            ServerSource::Pkcs12 {
+                file: BASE64
+                    .decode(file.expose_secret())
+                    .map_err(|_| Problem::invalid("pkcs12", "pkcs12: is not Base64"))?,
+                password: body.password.unwrap_or_default(),
+            }
+        }
         _ => return Err(Problem::invalid("pem", "give pem, or pkcs12 with password")),
     };
     let draft = ServerDraft {

@@ -116,6 +116,22 @@ pub const ROUTES: &[Row] = &[
         "/merchants/{merchant}/api_keys/{key}/limits",
         Merchant("limits:write"),
     ),
+    ("PUT", "/merchants/{merchant}/limits/own", Merchant("limits:lower")),
+    (
+        "PUT",
+        "/merchants/{merchant}/connections/{connection}/limits/own",
+        Merchant("limits:lower"),
+    ),
+    (
+        "PUT",
+        "/merchants/{merchant}/api_keys/{key}/limits/own",
+        Merchant("limits:lower"),
+    ),
+    (
+        "PUT",
+        "/merchants/{merchant}/connections/{connection}/host",
+        Merchant("hosts:write"),
+    ),
     (
         "POST",
         "/merchants/{merchant}/connections/{connection}/terminal-lab",
@@ -472,6 +488,9 @@ pub const OWN_TRACE: &[(&str, &str)] = &[
     ("PUT", "/merchants/{merchant}/limits"),
     ("PUT", "/merchants/{merchant}/connections/{connection}/limits"),
     ("PUT", "/merchants/{merchant}/api_keys/{key}/limits"),
+    ("PUT", "/merchants/{merchant}/limits/own"),
+    ("PUT", "/merchants/{merchant}/connections/{connection}/limits/own"),
+    ("PUT", "/merchants/{merchant}/api_keys/{key}/limits/own"),
     ("PUT", "/merchants/{merchant}/rules"),
     ("DELETE", "/merchants/{merchant}/rules"),
     ("PUT", "/merchants/{merchant}/rules/draft"),
