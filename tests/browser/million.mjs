@@ -1,7 +1,8 @@
 // The payments page over a million payments: when it shows something, how long its filters, its next page and its keys take.
 // node million.mjs [payments], with TOLLGATE as for the tests.
 
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { openBrowser, openPage } from "./browser.mjs";
 import { startGateway } from "./gateway.mjs";
 
@@ -37,7 +38,7 @@ async function rest(name, path) {
 
 try {
   const from = performance.now();
-  execFileSync("python3", ["seed_payments.py", `${gateway.folder}/tollgate.db`, "demo", String(PAYMENTS)]);
+  await promisify(execFile)("python3", ["seed_payments.py", `${gateway.folder}/tollgate.db`, "demo", String(PAYMENTS)]);
   console.log(`${PAYMENTS} payments stored in ${Math.round((performance.now() - from) / 1000)} s\n`);
   console.log("| What | median | longest |\n| --- | --: | --: |");
   const headers = { authorization: `Bearer ${gateway.token}` };

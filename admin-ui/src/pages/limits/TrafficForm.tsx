@@ -1,4 +1,4 @@
-import { Button, Checkbox, NumberInput, Skeleton, TextInput } from "@mantine/core";
+import { Button, Checkbox, NumberInput, SegmentedControl, Skeleton, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { ask, type Schema } from "../../api/client";
@@ -31,35 +31,81 @@ interface Props {
 /** Limits of a merchant, a connection or a key: what the operator set, and what holds where nothing was. */
 export function TrafficForm({ merchant, path, of }: Props) {
   const t = useTexts(limitWords);
+  const operator = useMay("limits:write", merchant);
+  const lowers = useMay("limits:lower", merchant);
+  const [chosen, setChosen] = useState<string>();
+  const limits = useQuery({ queryKey: ["limits", path], queryFn: () => ask<Schema["TrafficView"]>("GET", path) });
+  if (limits.error) return <Failed error={limits.error} retry={() => void limits.refetch()} />;
+  if (!limits.data) return <Skeleton height={240} mt={28} />;
+  const who = chosen ?? (lowers && !operator ? "own" : "operator");
+  return (
+    <div className="tg-stack">
+      <div>
+        <SegmentedControl
+          size="xs"
+          aria-label={t.set}
+          value={who}
+          onChange={setChosen}
+          data={[
+            { value: "operator", label: t.byOperator },
+            { value: "own", label: t.byMerchant },
+          ]}
+        />
+      </div>
+      {who === "own" ? (
+        <Form
+          key="own"
+          path={path}
+          to={`${path}/own`}
+          of={of}
+          hint={t.ownHint}
+          set={limits.data.own}
+          effective={limits.data.granted}
+          allowed={lowers}
+        />
+      ) : (
+        <Form
+          key="operator"
+          path={path}
+          to={path}
+          of={of}
+          hint={t.setHint}
+          set={limits.data.set}
+          effective={limits.data.effective}
+          allowed={operator}
+        />
+      )}
+    </div>
+  );
+}
+
+interface FormProps {
+  /** Whose limits, and where they are set. */
+  path: string;
+  to: string;
+  of: Props["of"];
+  hint: string;
+  set: Schema["TrafficLimits"];
+  effective: Schema["Traffic"];
+  allowed: boolean;
+}
+
+function Form({ path, to, of, hint, set, effective, allowed }: FormProps) {
+  const t = useTexts(limitWords);
   const w = useTexts(words);
   const language = useLanguage();
   const queries = useQueryClient();
-  const allowed = useMay("limits:write", merchant);
-  const limits = useQuery({ queryKey: ["limits", path], queryFn: () => ask<Schema["TrafficView"]>("GET", path) });
-  const [wanted, setWanted] = useState<Wanted>();
+  const [wanted, setWanted] = useState<Wanted>(() => read(set));
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
-  useEffect(() => {
-    if (!limits.data) return;
-    const { rates, peer_rates, in_flight, sockets } = limits.data.set;
-    setWanted({
-      rates: rates ?? null,
-      peer_rates: peer_rates ?? null,
-      in_flight: in_flight ?? null,
-      sockets: sockets ?? null,
-      below_network_minimum: false,
-    });
-  }, [limits.data]);
-  if (limits.error) return <Failed error={limits.error} retry={() => void limits.refetch()} />;
-  if (!limits.data || !wanted) return <Skeleton height={240} mt={28} />;
-  const { effective } = limits.data;
+  useEffect(() => setWanted(read(set)), [set]);
   const save = async (event: React.FormEvent) => {
     event.preventDefault();
     setBusy(true);
     setError(undefined);
     try {
       const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== null));
-      queries.setQueryData(["limits", path], await ask("PUT", path, given));
+      queries.setQueryData(["limits", path], await ask("PUT", to, given));
       say(w.saved);
     } catch (failure) {
       setError(failure);
@@ -82,7 +128,7 @@ export function TrafficForm({ merchant, path, of }: Props) {
   );
   return (
     <form onSubmit={save} className="tg-card tg-stack">
-      <p className="tg-quiet">{t.setHint}</p>
+      <p className="tg-quiet">{hint}</p>
       <div className="tg-form-pair">
         {number("in_flight", t.inFlight)}
         {of !== "api_key" && number("sockets", t.sockets)}
@@ -120,6 +166,16 @@ export function TrafficForm({ merchant, path, of }: Props) {
       </div>
     </form>
   );
+}
+
+function read({ rates, peer_rates, in_flight, sockets }: Schema["TrafficLimits"]): Wanted {
+  return {
+    rates: rates ?? null,
+    peer_rates: peer_rates ?? null,
+    in_flight: in_flight ?? null,
+    sockets: sockets ?? null,
+    below_network_minimum: false,
+  };
 }
 
 interface WindowsProps {

@@ -209,13 +209,13 @@ impl Checking<'_> {
         let started = Instant::now();
         let url = address_of(&connection.config)?;
         let result = |passed, detail: String| CheckResult::new("handshake", &connection.slug, passed, detail, started);
-        let tried = trial::with_network(&self.upstream, &self.golive.sealer, connection, url.as_str()).await;
-        Some(match tried {
+        let report = trial::with_network(self.upstream, &self.golive.sealer, connection, url.as_str()).await;
+        Some(match report {
             Err(error) => result(false, error.to_string()),
-            Ok(report) if !report.established => result(
-                false,
-                report.reason.unwrap_or_else(|| "it was not established".to_owned()),
-            ),
+            Ok(report) if !report.established => {
+                let reason = report.reason.unwrap_or_else(|| "it was not established".to_owned());
+                result(false, reason)
+            }
             Ok(report) => match report.distrust {
                 Some(distrust) => result(false, format!("its certificate is not believed: {distrust}")),
                 None => result(true, report.protocol.unwrap_or_default()),
