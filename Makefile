@@ -21,7 +21,7 @@ UI_SOURCES := $(shell find $(UI)/src $(UI)/public scripts -type f ! -name schema
 	$(addprefix $(UI)/,index.html vite.config.ts tsconfig.json compress.mjs package.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser-test fault fuzz soak lint audit fmt ui ui-build bench bench-quick clean
+.PHONY: help run test browser-test property-test fault fuzz soak lint audit fmt ui ui-build bench bench-quick clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -46,7 +46,17 @@ run: ui-build ## Build and start the demo: a gateway with one merchant, a rule a
 	cargo build --workspace --bin tollgate
 	"$$CARGO_TARGET_DIR/debug/tollgate" demo
 
-test: ui-build tests/browser/node_modules/.package-lock.json ## Every test, on SQLite and on a private PostgreSQL
+# Schemathesis, pinned with all that it needs, only when the list has changed.
+PROPERTY := tests/openapi
+$(PROPERTY)/.venv/.done: $(PROPERTY)/requirements.txt
+	@$(SETUP) test
+	python3 -m venv $(PROPERTY)/.venv
+	$(PROPERTY)/.venv/bin/pip install --quiet --disable-pip-version-check -r $(PROPERTY)/requirements.txt
+	@touch $@
+
+ASK_ALL = python3 $(PROPERTY)/property.py --tollgate "$$CARGO_TARGET_DIR/debug/tollgate" --schemathesis $(PROPERTY)/.venv/bin/schemathesis
+
+test: ui-build tests/browser/node_modules/.package-lock.json $(PROPERTY)/.venv/.done ## Every test, on SQLite and on a private PostgreSQL
 	@$(SETUP) test
 	$(own_target)
 	cargo build --workspace --bins --tests
@@ -54,6 +64,7 @@ test: ui-build tests/browser/node_modules/.package-lock.json ## Every test, on S
 	cargo test --quiet --doc -p plugin-sdk --features testing
 	cd $(UI) && npm run --silent test
 	cd tests/browser && TOLLGATE="$$CARGO_TARGET_DIR/debug/tollgate" npm run --silent test
+	$(ASK_ALL) --phases fuzzing --seconds 30
 	@if grep -rqE --include='*.rs' '^ *//[/!] ```' $(CRATES); then cargo test --doc --workspace; fi
 
 browser-test: ui-build tests/browser/node_modules/.package-lock.json ## Only the walks through the admin UI
@@ -89,6 +100,11 @@ soak: ## Half an hour at half load: memory, files, queues and database over time
 	$(own_target)
 	cargo build --release --workspace --bin tollgate --bin soak
 	"$$CARGO_TARGET_DIR/release/soak" --minutes $(MINUTES) --output docs/images
+
+property-test: $(PROPERTY)/.venv/.done ## Ask every operation of the REST what its description allows, for half an hour
+	$(own_target)
+	cargo build --workspace --bin tollgate
+	$(ASK_ALL) --phases coverage,fuzzing --seconds 600 --examples 100
 
 lint: $(UI)/node_modules/.package-lock.json ## Formatting, clippy, types, and the licences and sources of dependencies
 	@$(SETUP) lint

@@ -131,6 +131,9 @@ test)
     # The walk of docs/rules.md calls the admin REST from a shell.
     want curl curl
     want jq jq
+    # Schemathesis asks the REST what its description allows.
+    want python3 python3
+    python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
     # A second opinion on handshakes and on PKCS12 files.
     want openssl openssl
     # The walks through the admin UI.

@@ -17,15 +17,22 @@ async function freePort() {
   return port;
 }
 
-export async function startGateway() {
+export async function startGateway(further = []) {
   const binary = process.env.TOLLGATE;
   if (!binary) throw new Error("TOLLGATE names the binary to test: run `make browser-test`");
   const folder = await mkdtemp(join(tmpdir(), "tollgate-browser-"));
   const [publicPort, adminPort, sandboxPort] = [await freePort(), await freePort(), await freePort()];
   const gateway = `http://127.0.0.1:${publicPort}`;
   const admin = `http://127.0.0.1:${adminPort}`;
-  const child = spawn(binary, ["demo", "--folder", folder, "--sandbox", `127.0.0.1:${sandboxPort}`], {
-    env: { ...process.env, TOLLGATE_PUBLIC__LISTEN: `127.0.0.1:${publicPort}`, TOLLGATE_ADMIN__LISTEN: `127.0.0.1:${adminPort}` },
+  const child = spawn(binary, ["demo", "--folder", folder, "--sandbox", `127.0.0.1:${sandboxPort}`, ...further], {
+    env: {
+      ...process.env,
+      TOLLGATE_PUBLIC__LISTEN: `127.0.0.1:${publicPort}`,
+      TOLLGATE_ADMIN__LISTEN: `127.0.0.1:${adminPort}`,
+      // A machine that builds and tests at once is behind by nature.
+      TOLLGATE_SHEDDING__DELAY_MS: "5000",
+      TOLLGATE_SHEDDING__AFTER_MS: "60000",
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";
@@ -42,6 +49,7 @@ export async function startGateway() {
   return {
     admin,
     gateway,
+    folder,
     said: () => said,
     token: (await readFile(join(folder, "admin-token"), "utf8")).trim(),
     /** What a terminal of the network sends. */

@@ -104,6 +104,9 @@ for (const [colorScheme, viewport] of [
 
 const SHEETS = [
   ["/merchants", "New merchant"],
+  ["/m/demo/payments", "Export"],
+  ["/m/demo/setup", "Clone"],
+  ["/m/demo/keys", "Limits"],
   ["/people", "Invite"],
   ["/certificates", "Add a certificate"],
   ["/m/demo/rules", "Templates"],

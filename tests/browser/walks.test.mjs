@@ -1,6 +1,7 @@
 // What people do in the admin UI, from the first owner to a rolled back rule, in a real browser on the real binary.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { openBrowser, openPage } from "./browser.mjs";
 import { startGateway, txnDate } from "./gateway.mjs";
@@ -173,7 +174,7 @@ test("a merchant is onboarded until its checklist is green", async () => {
   await page.getByRole("dialog").getByRole("textbox", { name: "Name", exact: true }).fill("Acme Telecom");
   await button(page, "Create").click();
   await page.waitForURL(/\/m\/acme-telecom\/setup/);
-  await page.getByText("0 of 5 steps are done").first().waitFor();
+  await page.getByText("2 of 8 steps are done").first().waitFor();
 
   await page.getByRole("link", { name: "Add a connection" }).click();
   await button(page, "Add a connection").first().click();
@@ -207,12 +208,16 @@ test("a merchant is onboarded until its checklist is green", async () => {
   await button(page, "Create").click();
   await page.getByText("Shown this once").waitFor();
   await page.getByRole("dialog").getByText("Close", { exact: true }).click();
-  await page.getByRole("link", { name: /demo\/webhook/ }).click();
-  await button(page, "Send a test event").click();
-  await page.getByText("A test event is on its way").waitFor();
 
-  const answer = await gateway.terminal("acme-telecom", "terminal", { command: "pay", txn_id: "9900000000000001", txn_date: txnDate(), account: "9161234567", sum: "10.00" });
-  assert.match(answer, /<result>0<\/result>/);
+  // The gateway asks as a terminal, pays once, and hears the webhook come back.
+  await go(page, "/m/acme-telecom/setup");
+  await fieldIn(page, "An account that may be paid", "9161234567");
+  await button(page, "Run the checks").click();
+  const checks = page.getByRole("status", { name: "Try it" });
+  for (const check of ["Tests of the rules", "A check by a terminal", "A pay by a terminal", "A webhook"]) {
+    await checks.getByText(check, { exact: true }).waitFor();
+  }
+  await page.getByText("6 of 8 steps are done").first().waitFor();
 
   await go(page, "/m/acme-telecom/people");
   await button(page, "Invite").first().click();
@@ -231,6 +236,16 @@ test("a merchant is onboarded until its checklist is green", async () => {
   await button(support.page, "Accept the invitation").click();
   await support.page.waitForURL(/\/m\/acme-telecom\/overview/);
 
+  await go(support.page, "/settings");
+  await button(support.page, "Set it up").click();
+  const secret = await soon("the secret is shown", WAIT_MS, async () => (await support.page.locator(".tg-totp-secret").textContent())?.trim());
+  const digits = code(secret);
+  for (let index = 0; index < 6; index += 1) {
+    await support.page.getByLabel(`Code of your second factor ${index + 1}`).fill(digits[index]);
+  }
+  await button(support.page, "Turn it on").click();
+  await button(support.page, "I have kept them").click();
+
   await go(page, "/m/acme-telecom/setup");
   await page.getByText("Ready to go live").waitFor();
   quiet(owner);
@@ -238,7 +253,7 @@ test("a merchant is onboarded until its checklist is green", async () => {
   // Support looks up payments, and does not write rules, keys or people.
   const desk = support.page;
   await go(desk, "/m/acme-telecom/payments");
-  await desk.getByText("9900000000000001").waitFor();
+  await desk.getByRole("table", { name: "Payments" }).getByText("9161234567").first().waitFor();
   assert.equal(await desk.getByRole("link", { name: "API keys" }).count(), 0);
   assert.equal(await desk.getByRole("link", { name: "People" }).count(), 0);
   await go(desk, "/m/acme-telecom/rules");
@@ -264,7 +279,7 @@ test("a certificate is issued, its PKCS12 file is taken in again, and a wrong pa
 
   await go(page, "/m/demo/connections/payin");
   const upload = page.locator('input[type="file"]');
-  await upload.setInputFiles({ name: "identity.p12", mimeType: "application/x-pkcs12", buffer: await (await import("node:fs/promises")).readFile(file) });
+  await upload.setInputFiles({ name: "identity.p12", mimeType: "application/x-pkcs12", buffer: await readFile(file) });
   await page.getByLabel("Password of the file").fill("not this one");
   await button(page, "Install").click();
   await page.getByRole("alert").waitFor();
@@ -316,6 +331,49 @@ test("a list is walked by keys alone, there and back", async () => {
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
   await page.keyboard.press("Escape");
+  quiet(owner);
+});
+
+test("payments are taken away as a file, made in the background", async () => {
+  const { page } = owner;
+  await go(page, "/m/demo/payments?status=declined");
+  await button(page, "Export").click();
+  await button(page, "Make a CSV file").click();
+  const files = page.getByRole("list", { name: "Files" });
+  const [download] = await Promise.all([page.waitForEvent("download"), files.getByRole("button", { name: "Download" }).first().click()]);
+  assert.match(download.suggestedFilename(), /^payments-demo-.*\.csv$/);
+  const text = await readFile(await download.path(), "utf8");
+  assert.match(text, /^\uFEFFid,created_at,status/);
+  assert.match(text, /,declined,account_not_found,120\.00,RUB,,8161234567,/);
+  await page.keyboard.press("Escape");
+  quiet(owner);
+});
+
+test("a merchant is cloned, and its connections wait for their secrets", async () => {
+  const { page } = owner;
+  await go(page, "/m/demo/setup");
+  await button(page, "Clone").click();
+  const sheet = page.getByRole("dialog");
+  await sheet.getByRole("textbox", { name: "Name", exact: true }).fill("Demo Two");
+  await sheet.getByRole("button", { name: "Clone" }).click();
+  await page.waitForURL(/\/m\/demo-two\/setup/);
+  await go(page, "/m/demo-two/connections");
+  await page.getByText("suspended").first().waitFor();
+  assert.ok((await page.getByText("suspended").count()) >= 2);
+  quiet(owner);
+});
+
+test("the lab's conformance run is reported, and taken away", async () => {
+  const { page } = owner;
+  await go(page, "/m/demo/lab");
+  await fieldIn(page, "An account that may be paid", "9161234567");
+  await button(page, "Run").click();
+  await page.getByText("8 of 8 passed").waitFor();
+  const [json] = await Promise.all([page.waitForEvent("download"), button(page, "JSON").click()]);
+  const report = JSON.parse(await readFile(await json.path(), "utf8"));
+  assert.equal(report.cases.length, 8);
+  const [html] = await Promise.all([page.waitForEvent("download"), button(page, "HTML").click()]);
+  assert.match(await readFile(await html.path(), "utf8"), /8 of 8 passed/);
   quiet(owner);
 });
 

@@ -38,11 +38,12 @@ export function useMerchant() {
   });
 }
 
-export function useConnections(merchant: string) {
+export function useConnections(merchant: string, enabled = true) {
   return useQuery({
     queryKey: ["connections", merchant],
     queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/connections", { params: { path: { merchant } } })),
     staleTime: 15_000,
+    enabled,
   });
 }
 

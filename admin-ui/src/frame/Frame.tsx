@@ -21,7 +21,9 @@ import {
 } from "@tabler/icons-react";
 import { Link, Outlet, useNavigate, useParams, useRouter } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useRef } from "react";
+import { useConnections } from "../api/merchants";
 import { setLanguage, useLanguage, useTexts } from "../language/language";
+import { isTest } from "../pages/connections/address";
 import { isTyping, useKeys } from "../parts/keys";
 import { words } from "../parts/words";
 import { Outside } from "../session/Outside";
@@ -64,8 +66,9 @@ function Framed() {
   const [helping, setHelping] = useDisclosure();
   useHotkeys([["mod+K", () => setSearching.open()]], []);
   useShortcuts(setHelping.open);
+  const test = useTestConnections();
   return (
-    <div className="tg-frame">
+    <div className="tg-frame" data-test={test || undefined}>
       <a className="skip-link" href="#content">
         {t.skip}
       </a>
@@ -99,6 +102,11 @@ function Framed() {
             <span>{t.searchHint}</span>
             <Kbd size="xs">⌘K</Kbd>
           </UnstyledButton>
+          {test && (
+            <span className="tg-test-mark" title={t.testHint(test)}>
+              {t.test}
+            </span>
+          )}
           <Account />
         </section>
         <Banners />
@@ -133,6 +141,18 @@ function Framed() {
       </Modal>
     </div>
   );
+}
+
+/** Names of the merchant's connections whose network is played, if there are any. */
+function useTestConnections(): string | undefined {
+  const { merchant } = useParams({ strict: false }) as { merchant?: string };
+  const me = useMe();
+  const allowed = merchant !== undefined && may(me, "connections:read", merchant);
+  const connections = useConnections(merchant ?? "", allowed);
+  const tests = connections.data?.data.filter(
+    ({ status, config }) => status === "active" && isTest(config as Record<string, unknown>),
+  );
+  return allowed && tests?.length ? tests.map(({ slug }) => slug).join(", ") : undefined;
 }
 
 /** A second key that follows `g` later than this is a key of its own. */

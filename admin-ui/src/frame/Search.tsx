@@ -1,6 +1,18 @@
 import { Modal, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { IconArrowRight, IconReceipt2, IconSearch } from "@tabler/icons-react";
+import {
+  IconActivity,
+  IconArrowRight,
+  IconBuildingStore,
+  IconCode,
+  IconKey,
+  IconList,
+  IconPlug,
+  IconReceipt2,
+  IconScale,
+  IconSearch,
+  IconWebhook,
+} from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
@@ -17,14 +29,36 @@ const searchWords = texts(
   {
     label: "Search",
     placeholder: "Transaction, account, payment id, order, page…",
-    nothing: "Nothing matches. Payments are found by their whole number or account.",
+    nothing: "Nothing matches. Things are found by their whole id, number, account or name.",
     page: "page",
+    kinds: {
+      merchant: "Merchant",
+      connection: "Connection",
+      event: "Event",
+      delivery: "Delivery",
+      endpoint: "Webhook endpoint",
+      decision: "Decision",
+      settlement: "Registry",
+      api_key: "API key",
+      list: "List",
+    } as Record<string, string>,
   },
   {
     label: "Поиск",
     placeholder: "Транзакция, счёт, платёж, заказ, страница…",
-    nothing: "Ничего не найдено. Платежи находятся по целому номеру или счёту.",
+    nothing: "Ничего не найдено. Всё находится по целому номеру, счёту или названию.",
     page: "страница",
+    kinds: {
+      merchant: "Мерчант",
+      connection: "Подключение",
+      event: "Событие",
+      delivery: "Доставка",
+      endpoint: "Получатель вебхуков",
+      decision: "Решение",
+      settlement: "Реестр",
+      api_key: "Ключ API",
+      list: "Список",
+    } as Record<string, string>,
   },
 );
 
@@ -38,7 +72,7 @@ interface Hit {
 
 const WAIT_MS = 150;
 const LEAST = 2;
-const PAYMENTS_SHOWN = 8;
+const SHOWN = 10;
 const MERCHANTS_SHOWN = 5;
 
 export function Search({ onClose }: { onClose: () => void }) {
@@ -47,9 +81,9 @@ export function Search({ onClose }: { onClose: () => void }) {
   const [at, setAt] = useState(0);
   const navigate = useNavigate();
   const [wanted] = useDebouncedValue(text.trim(), WAIT_MS);
-  const payments = usePaymentHits(wanted);
+  const found = useFound(wanted);
   const places = usePlaces(text.trim().toLowerCase());
-  const hits = [...payments.hits, ...places];
+  const hits = [...found.hits, ...places];
   const open = (hit: Hit | undefined) => {
     if (!hit) return;
     onClose();
@@ -110,37 +144,82 @@ export function Search({ onClose }: { onClose: () => void }) {
           ))}
         </div>
       )}
-      {hits.length === 0 && !payments.busy && <p className="tg-quiet">{t.nothing}</p>}
+      {hits.length === 0 && !found.busy && <p className="tg-quiet">{t.nothing}</p>}
     </Modal>
   );
 }
 
-/** Payments of the merchant at hand; of all, when the page belongs to none. */
-function usePaymentHits(wanted: string): { hits: Hit[]; busy: boolean } {
+/** Things of any merchant that the person may see; of the merchant at hand first. */
+function useFound(wanted: string): { hits: Hit[]; busy: boolean } {
+  const t = useTexts(searchWords);
   const { merchant } = useParams({ strict: false }) as { merchant?: string };
   const found = useQuery({
-    queryKey: ["search", merchant, wanted],
-    queryFn: async () => {
-      const query = { search: wanted, limit: PAYMENTS_SHOWN };
-      const page = await answer(
-        api.GET("/admin/v1/merchants/{merchant}/payments", { params: { path: { merchant: merchant ?? "" }, query } }),
-      );
-      return (page as unknown as { data: PaymentObject[] }).data;
-    },
-    enabled: wanted.length >= LEAST && merchant !== undefined,
+    queryKey: ["search", wanted],
+    queryFn: () => answer(api.GET("/admin/v1/search", { params: { query: { q: wanted } } })),
+    enabled: wanted.length >= LEAST,
+    placeholderData: (before) => before,
   });
-  const hits = (found.data ?? []).map((payment) => ({
-    key: payment.id,
-    to: `/m/${merchant}/payments/${payment.id}`,
-    icon: IconReceipt2,
-    label: (
-      <>
-        <span className="mono">{payment.network_id}</span> · {payment.account} · <Money value={payment.amount} />
-      </>
-    ),
-    side: <Status of={payment.status} />,
-  }));
-  return { hits, busy: found.isFetching };
+  const hits = (found.data?.groups ?? []).flatMap(({ kind, hits }) => hits.map((hit) => ({ kind, hit })));
+  hits.sort((a, b) => Number(b.hit.merchant === merchant) - Number(a.hit.merchant === merchant));
+  const rows = hits.slice(0, SHOWN).map(({ kind, hit }) => {
+    const payment = hit.payment as unknown as PaymentObject | null;
+    return {
+      key: `${kind} ${hit.id}`,
+      to: placeOf(kind, hit),
+      icon: ICONS[kind] ?? IconArrowRight,
+      label: payment ? (
+        <>
+          <span className="mono">{payment.network_id}</span> · {payment.account} · <Money value={payment.amount} />
+        </>
+      ) : (
+        <>
+          {t.kinds[kind] ?? kind}: <span className="mono">{hit.name}</span>
+        </>
+      ),
+      side: (
+        <>
+          {payment && <Status of={payment.status} />} {hit.merchant !== merchant && hit.merchant_name}
+        </>
+      ),
+    };
+  });
+  return { hits: wanted.length >= LEAST ? rows : [], busy: found.isFetching };
+}
+
+const ICONS: Record<string, typeof IconSearch> = {
+  payment: IconReceipt2,
+  merchant: IconBuildingStore,
+  connection: IconPlug,
+  endpoint: IconWebhook,
+  delivery: IconWebhook,
+  event: IconActivity,
+  decision: IconCode,
+  settlement: IconScale,
+  api_key: IconKey,
+  list: IconList,
+};
+
+/** Where a thing is shown. */
+export function placeOf(kind: string, hit: { id: string; merchant: string; payment_id?: string | null }): string {
+  const base = `/m/${hit.merchant}`;
+  switch (kind) {
+    case "merchant":
+      return `${base}/overview`;
+    case "decision":
+      return `${base}/decisions/${hit.id}`;
+    case "endpoint":
+      return `${base}/webhooks/${hit.id}`;
+    case "settlement":
+      return `${base}/reconcile/${hit.id}`;
+    case "list":
+      return `${base}/lists/${hit.id}`;
+    case "api_key":
+      return `${base}/keys`;
+    case "connection":
+      return `${base}/connections`;
+    default:
+      return hit.payment_id ? `${base}/payments/${hit.payment_id}` : `${base}/webhooks`;
+  }
 }
 
 function usePlaces(wanted: string): Hit[] {

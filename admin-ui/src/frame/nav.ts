@@ -51,6 +51,8 @@ export const navWords = texts(
     languageSwitch: "По-русски",
     signOut: "Sign out",
     account: "Your account",
+    test: "test",
+    testHint: (names: string) => `Money does not really move at: ${names}`,
     skip: "Skip to content",
     keys_: "Keyboard shortcuts",
     keysHelp: [
@@ -98,6 +100,8 @@ export const navWords = texts(
     languageSwitch: "In English",
     signOut: "Выйти",
     account: "Ваша учётная запись",
+    test: "тест",
+    testHint: (names: string) => `Деньги на самом деле не ходят: ${names}`,
     skip: "К содержанию",
     keys_: "Клавиши",
     keysHelp: [
@@ -117,7 +121,7 @@ export const navWords = texts(
 );
 
 export interface NavItem {
-  key: keyof Omit<(typeof navWords)["en"], "keysHelp">;
+  key: keyof Omit<(typeof navWords)["en"], "keysHelp" | "testHint">;
   path: string;
   icon: typeof IconActivity;
   /** What one must be allowed to do to see it. */

@@ -1,37 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { DecisionRecord, PaymentObject } from "../api/shapes";
+import type { DecisionRecord } from "../api/shapes";
+import { placeOf } from "../frame/Search";
 import { kindOf, missing, ordered, resolve, type Schema, trimmed } from "../schema/schema";
-import { addressOf } from "./connections/address";
-import { stepsOf } from "./merchants/checklist";
+import { addressOf, isTest } from "./connections/address";
 import { slugOf } from "./merchants/slug";
-import { bucketsOf, figuresOf, quantile, sumMoney } from "./overview/figures";
-import { csvField, paymentsAsCsv } from "./payments/csv";
+import { change, percent } from "./overview/figures";
 import { answerText, decidingLine, marginOf, questionText } from "./payments/why";
 import { hostApi, typeBefore } from "./rules/hostApi";
 import { seedOf, withSeed } from "./rules/seed";
 import { readComplaint, testNames } from "./rules/tests";
 import { browserName } from "./settings/browser";
-
-const payment = (over: Partial<PaymentObject>): PaymentObject => ({
-  id: "pay_1",
-  connection_id: "con_1",
-  channel: "terminal",
-  network_id: "1",
-  number: "1000",
-  account: "9",
-  amount: { amount: "10.10", currency: "RUB" },
-  fee: null,
-  service: null,
-  status: "succeeded",
-  reason: null,
-  booked_at: null,
-  booked_text: null,
-  booking_suspect: false,
-  extras: {},
-  received_at: "2026-11-28T00:00:00Z",
-  created_at: "2026-11-28T00:00:00Z",
-  ...over,
-});
 
 describe("why", () => {
   const record = {
@@ -82,56 +60,15 @@ describe("why", () => {
   });
 });
 
-describe("CSV", () => {
-  it("lets no field be a formula", () => {
-    expect(csvField("=1+1")).toBe("'=1+1");
-    expect(csvField('a"b,c')).toBe('"a""b,c"');
-  });
-  it("reads page after page", async () => {
-    const pages = [
-      { data: [payment({ id: "pay_2" })], next: "x" },
-      { data: [payment({ id: "pay_1" })], next: null },
-    ];
-    const told: number[] = [];
-    const blob = await paymentsAsCsv(
-      (cursor) => Promise.resolve(cursor ? pages[1]! : pages[0]!),
-      () => "terminal",
-      (rows) => told.push(rows),
-    );
-    const rows = (await blob.text()).trim().split("\r\n");
-    expect(rows).toHaveLength(3);
-    expect(rows[1]).toContain("pay_2");
-    expect(told).toEqual([1, 2]);
-  });
-});
-
 describe("figures", () => {
-  it("add amounts exactly, by currency", () => {
-    const amounts = ["0.10", "0.20", "90071992547409.93"].map((amount) => ({ amount, currency: "RUB" }));
-    expect(sumMoney([...amounts, { amount: "7", currency: "JPY" }])).toEqual([
-      { amount: "90071992547410.23", currency: "RUB" },
-      { amount: "7", currency: "JPY" },
-    ]);
+  it("are told as people read them", () => {
+    expect(percent(987, "en")).toBe("98.7 %");
+    expect(percent(null, "en")).toBe("—");
   });
-  it("count rates of what came to an end", () => {
-    const figures = figuresOf([payment({}), payment({ status: "declined" }), payment({ status: "in_doubt" })]);
-    expect(figures).toMatchObject({ count: 3, succeeded: 1, rate: 0.5 });
-    expect(figuresOf([]).rate).toBeUndefined();
-  });
-  it("fall into their buckets", () => {
-    const from = Date.parse("2026-11-28T00:00:00Z");
-    const { counts } = bucketsOf(
-      [payment({}), payment({ created_at: "2026-11-28T00:59:59Z", status: "failed" })],
-      from,
-      from + 3_600_000,
-      1_800_000,
-    );
-    expect(counts.succeeded).toEqual([1, 0]);
-    expect(counts.declined).toEqual([0, 1]);
-  });
-  it("have quantiles", () => {
-    expect(quantile([5, 1, 3], 0.5)).toBe(3);
-    expect(quantile([], 0.5)).toBeUndefined();
+  it("compare with a week before", () => {
+    expect(change(150, 100)).toBe(50);
+    expect(change(50, 100)).toBe(-50);
+    expect(change(5, 0)).toBeUndefined();
   });
 });
 
@@ -198,28 +135,6 @@ describe("rules", () => {
   });
 });
 
-describe("a checklist", () => {
-  const connection = { status: "active", plugin: "terminal", config: {}, identity: null } as never;
-  it("is green when everything is there", () => {
-    const steps = stepsOf({ connections: [connection], published: true, payments: 1, delivered: 1, people: 1, now: 0 });
-    expect(steps.every(({ done }) => done)).toBe(true);
-    expect(steps.map(({ key }) => key)).toEqual(["connection", "rules", "webhook", "payment", "people"]);
-  });
-  it("asks for a certificate where a network wants one", () => {
-    const api = { status: "active", plugin: "qiwi-pay", config: { api: true }, identity: null } as never;
-    const steps = stepsOf({
-      connections: [api],
-      published: false,
-      payments: 0,
-      delivered: 0,
-      people: undefined,
-      now: 0,
-    });
-    expect(steps.filter(({ done }) => done).map(({ key }) => key)).toEqual(["connection"]);
-    expect(steps.map(({ key }) => key)).toContain("certificate");
-  });
-});
-
 describe("small things", () => {
   it("make names for addresses", () => {
     expect(slugOf("Акме Телеком")).toBe("akme-telekom");
@@ -234,5 +149,17 @@ describe("small things", () => {
   it("find where a network is", () => {
     expect(addressOf({ base_url: "https://api.example/" })).toBe("https://api.example/");
     expect(addressOf({})).toBe("https://");
+  });
+  it("know a network that is played", () => {
+    expect(isTest({ base_url: "http://127.0.0.1:8090/partner/" })).toBe(true);
+    expect(isTest({ api_url: "https://192.168.1.2/" })).toBe(true);
+    expect(isTest({ base_url: "https://api.example/" })).toBe(false);
+    expect(isTest({})).toBe(false);
+  });
+  it("lead to what was found", () => {
+    const hit = { id: "x_1", merchant: "acme" };
+    expect(placeOf("decision", hit)).toBe("/m/acme/decisions/x_1");
+    expect(placeOf("event", { ...hit, payment_id: "pay_1" })).toBe("/m/acme/payments/pay_1");
+    expect(placeOf("event", hit)).toBe("/m/acme/webhooks");
   });
 });

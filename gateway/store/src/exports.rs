@@ -150,6 +150,12 @@ impl Store {
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
     ) -> Result<Option<TakenExport>, StoreError> {
+        // Asked of the readers first: most of the time there is nothing, and SQLite has one writer.
+        let waits = "SELECT id FROM exports WHERE status IN ('waiting', 'running')
+                     AND (lease_until IS NULL OR lease_until < $1) LIMIT 1";
+        if self.ask(waits.to_owned(), vec![now.into()]).await?.is_empty() {
+            return Ok(None);
+        }
         let skip = match self.backend() {
             DatabaseBackend::Postgres => "FOR UPDATE SKIP LOCKED",
             _ => "",
@@ -264,7 +270,7 @@ impl Store {
             .filter(exports::Column::Status.ne(ExportStatus::Expired.as_str()))
             .limit(limit)
             .into_tuple()
-            .all(&self.writes)
+            .all(&self.reads)
             .await?;
         for id in &over {
             let transaction = self.writes.begin().await?;
@@ -279,6 +285,9 @@ impl Store {
                 .exec(&transaction)
                 .await?;
             transaction.commit().await?;
+        }
+        if over.is_empty() {
+            return Ok(0);
         }
         exports::Entity::delete_many()
             .filter(exports::Column::ExpiresAt.lt(forget))

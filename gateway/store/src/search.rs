@@ -2,14 +2,13 @@
 //! merchants that are asked, not for each of their payments.
 
 use plugin_sdk::{
-    ApiKeyId, ConnectionId, DecisionId, DeliveryId, EndpointId, EventId, MerchantId, OperationId, PaymentId,
-    SettlementId,
+    ApiKeyId, ConnectionId, DecisionId, DeliveryId, EndpointId, EventId, MerchantId, OperationId, SettlementId,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
+use sea_orm::{ColumnTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 
-use crate::entities::{connections, merchants, payments};
+use crate::entities::{merchants, payments};
 use crate::merchants::read_id;
-use crate::{Cursor, Merchant, MerchantStatus, Payment, PaymentFilter, Store, StoreError};
+use crate::{Cursor, Merchant, MerchantStatus, PAGE_SIZE_MAX, Payment, PaymentFilter, Store, StoreError};
 
 /// Merchants, or connections, that one search probes: the newest.
 const PROBED_MAX: u64 = 5_000;
@@ -251,21 +250,22 @@ impl Store {
         rows.into_iter().map(Merchant::read).collect()
     }
 
-    /// Ids of all connections that a merchant has or had: payments outlive them.
-    pub(crate) async fn connection_ids(&self, merchant: MerchantId) -> Result<Vec<String>, StoreError> {
-        Ok(connections::Entity::find()
-            .select_only()
-            .column(connections::Column::Id)
-            .filter(connections::Column::MerchantId.eq(merchant.to_string()))
-            .order_by_desc(connections::Column::Id)
-            .limit(PROBED_MAX)
-            .into_tuple()
-            .all(&self.reads)
-            .await?)
+    /// Payments that a network calls so, at any connection that the merchant has or had: one probe for each of them.
+    pub(crate) async fn payments_of_key(&self, merchant: MerchantId, key: &str) -> Result<Vec<String>, StoreError> {
+        let hits = i64::try_from(PAGE_SIZE_MAX).unwrap_or(i64::MAX);
+        let sql = match self.backend() {
+            DatabaseBackend::Postgres => {
+                "SELECT p.id FROM connections c CROSS JOIN LATERAL (
+                     SELECT id FROM payments WHERE connection_id = c.id AND key1 = $2 LIMIT $3) p
+                 WHERE c.merchant_id = $1 LIMIT $3"
+            }
+            _ => {
+                "SELECT p.id FROM connections c CROSS JOIN payments p
+                 WHERE c.merchant_id = $1 AND p.connection_id = c.id AND p.key1 = $2 LIMIT $3"
+            }
+        };
+        let values = vec![merchant.to_string().into(), key.into(), hits.into()];
+        let rows = self.ask(sql.to_owned(), values).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
     }
-}
-
-/// Whether a text can be an id of a payment at all.
-pub(crate) fn is_payment_id(text: &str) -> bool {
-    text.parse::<PaymentId>().is_ok()
 }

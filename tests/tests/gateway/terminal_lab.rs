@@ -69,3 +69,31 @@ async fn what_is_played_goes_through_the_front_door(#[values(Sqlite, Postgres)] 
     })
     .await;
 }
+
+#[rstest]
+#[tokio::test]
+async fn conformance_is_reported_case_by_case(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = Stage::with_rules(backend, json!({}), RULES).await;
+    crate::rules::sees(&stage, "4957835959", 0).await;
+    let path = "/admin/v1/merchants/acme/connections/terminal/conformance";
+    let report = stage.admin().post(path, &json!({"account": "4957835959"})).await;
+    let cases = report["cases"].as_array().unwrap();
+    let failed: Vec<_> = cases.iter().filter(|case| case["passed"] == false).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!(
+        (&report["passed"], cases.len(), &report["in_time"]),
+        (&json!(8), 8, &json!(true))
+    );
+    assert_eq!(
+        stage.list("payments").await.len(),
+        1,
+        "one payment, however often it was asked for"
+    );
+    let refused = stage.admin().post(path, &json!({"account": "1"})).await;
+    assert_eq!(
+        refused["cases"][0]["passed"], false,
+        "an account that the rules do not know"
+    );
+    let long = json!({"account": "9".repeat(201)});
+    assert_eq!(stage.admin().send(Method::POST, path, Some(&long)).await.status, 422);
+}

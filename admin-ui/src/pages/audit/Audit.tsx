@@ -4,6 +4,7 @@ import { useMerchantSlug } from "../../api/merchants";
 import { Code } from "../../code/Code";
 import { texts, useTexts } from "../../language/language";
 import { Empty } from "../../parts/Empty";
+import { Exports } from "../../parts/Exports";
 import { type PageOf, useCursorList } from "../../parts/list";
 import { Moment } from "../../parts/Moment";
 import { Page } from "../../parts/Page";
@@ -47,14 +48,14 @@ type Entry = Schema["AuditView"];
 
 export function MerchantAudit() {
   const merchant = useMerchantSlug();
-  return <Trail path={`/admin/v1/merchants/${merchant}/audit`} />;
+  return <Trail path={`/admin/v1/merchants/${merchant}/audit`} action={<Exports merchant={merchant} kind="audit" />} />;
 }
 
 export function OperatorAudit() {
   return <Trail path="/admin/v1/audit" />;
 }
 
-function Trail({ path }: { path: string }) {
+function Trail({ path, action }: { path: string; action?: React.ReactNode }) {
   const t = useTexts(auditWords);
   const w = useTexts(words);
   const [open, setOpen] = useState<string>();
@@ -88,7 +89,7 @@ function Trail({ path }: { path: string }) {
     { key: "time", title: w.time, cell: (entry) => <Moment at={entry.created_at} /> },
   ];
   return (
-    <Page title={t.title} intro={t.intro}>
+    <Page title={t.title} intro={t.intro} action={action}>
       <Rows
         label={t.title}
         columns={columns}

@@ -9,10 +9,10 @@ import { Once } from "../../parts/Once";
 import { Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
 import { Status } from "../../parts/Status";
+import { saveAs } from "../../parts/saveAs";
 import { sayFailed } from "../../parts/Toasts";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
-import { saveAs } from "../payments/csv";
 import { Expiry } from "./Connections";
 import { certificateWords } from "./certificateWords";
 

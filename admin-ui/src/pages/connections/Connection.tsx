@@ -16,6 +16,7 @@ import { words } from "../../parts/words";
 import { SchemaForm } from "../../schema/SchemaForm";
 import { type Config, trimmed } from "../../schema/schema";
 import { useMay } from "../../session/permissions";
+import { TrafficForm } from "../limits/TrafficForm";
 import { ClientCertificates } from "./ClientCertificates";
 import { Handshake } from "./Handshake";
 import { Identity } from "./Identity";
@@ -110,6 +111,13 @@ export function Connection() {
           allowed={certificates}
         />
       )}
+      <Section title={t.limits}>
+        <TrafficForm
+          merchant={merchant}
+          path={`/admin/v1/merchants/${merchant}/connections/${slug}/limits`}
+          of="connection"
+        />
+      </Section>
       <Section title={t.danger}>
         <div className="tg-inline">
           <Button

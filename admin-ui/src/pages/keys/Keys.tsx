@@ -18,6 +18,7 @@ import { Status } from "../../parts/Status";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
+import { TrafficForm } from "../limits/TrafficForm";
 
 const keyWords = texts(
   {
@@ -38,6 +39,7 @@ const keyWords = texts(
     expiresHint: "Empty: it does not expire.",
     secretOf: "The key",
     unused: "never",
+    limits: "Limits",
   },
   {
     title: "Ключи API",
@@ -57,6 +59,7 @@ const keyWords = texts(
     expiresHint: "Пусто: не истекает.",
     secretOf: "Ключ",
     unused: "никогда",
+    limits: "Лимиты",
   },
 );
 
@@ -90,6 +93,7 @@ export function Keys() {
   });
   const [adding, setAdding] = useDisclosure();
   const [revoking, setRevoking] = useState<ApiKey>();
+  const [limited, setLimited] = useState<ApiKey>();
   const revoke = async () => {
     const path = { merchant, key: revoking?.id ?? "" };
     await answer(api.DELETE("/admin/v1/merchants/{merchant}/api_keys/{key}", { params: { path } }));
@@ -116,9 +120,14 @@ export function Keys() {
       title: w.actions,
       cell: (key) =>
         stateOf(key) === "active" && (
-          <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => setRevoking(key)}>
-            {t.revoke}
-          </Button>
+          <span className="tg-inline">
+            <Button size="compact-xs" variant="default" onClick={() => setLimited(key)}>
+              {t.limits}
+            </Button>
+            <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => setRevoking(key)}>
+              {t.revoke}
+            </Button>
+          </span>
         ),
     },
   ];
@@ -141,6 +150,21 @@ export function Keys() {
         }
       />
       {adding && <NewKey merchant={merchant} onClose={setAdding.close} />}
+      <Modal
+        opened={limited !== undefined}
+        onClose={() => setLimited(undefined)}
+        title={`${t.limits}: ${limited?.name ?? ""}`}
+        size="lg"
+        closeButtonProps={{ "aria-label": w.close }}
+      >
+        {limited && (
+          <TrafficForm
+            merchant={merchant}
+            path={`/admin/v1/merchants/${merchant}/api_keys/${limited.id}/limits`}
+            of="api_key"
+          />
+        )}
+      </Modal>
       <Confirm
         opened={revoking !== undefined}
         onClose={() => setRevoking(undefined)}

@@ -1,74 +1,38 @@
-import { Button, TextInput } from "@mantine/core";
+import { Button, PasswordInput, TextInput } from "@mantine/core";
 import { useState } from "react";
-import { useTexts } from "../../language/language";
+import { answer, api, type Schema } from "../../api/client";
+import { formatMicros } from "../../format/time";
+import { useLanguage, useTexts } from "../../language/language";
 import { Section } from "../../parts/Page";
 import { Mark } from "../../parts/Status";
+import { saveAs } from "../../parts/saveAs";
 import { LabFailed } from "./Lab";
-import { type Move, nextTxnId, play, resultOf } from "./play";
+import { reportPage } from "./report";
 import { labWords } from "./words";
 
-interface Line {
-  key: string;
-  wants: "accepted" | "same" | "refused";
-  got: string;
-  passed: boolean;
-}
+type Report = Schema["ConformanceReport"];
 
-const UNKNOWN_ACCOUNT = "000000000000";
-
-/** What goes wrong in the street, played one after the other. */
-async function* conformance(merchant: string, connection: string, account: string): AsyncGenerator<Line> {
-  const base = { account, amount: "1.00", currency: "RUB" };
-  const run = (move: Partial<Move> & Pick<Move, "command" | "txn_id">) =>
-    play(merchant, connection, { ...base, ...move });
-  const told = (body: string) => `${resultOf(body) ?? "?"}`;
-  const first = nextTxnId();
-  const check = await run({ command: "check", txn_id: first });
-  yield {
-    key: "check",
-    wants: "accepted",
-    got: told(check.response.body),
-    passed: resultOf(check.response.body) === 0,
-  };
-  const pay = await run({ command: "pay", txn_id: first });
-  yield { key: "pay", wants: "accepted", got: told(pay.response.body), passed: resultOf(pay.response.body) === 0 };
-  const again = await run({ command: "pay", txn_id: first });
-  yield {
-    key: "repeat",
-    wants: "same",
-    got: told(again.response.body),
-    passed: again.response.body === pay.response.body,
-  };
-  const refusals: [string, Partial<Move>][] = [
-    ["unknown", { account: UNKNOWN_ACCOUNT }],
-    ["empty", { account: "" }],
-    ["negative", { amount: "-1.00" }],
-  ];
-  for (const [key, change] of refusals) {
-    const answer = await run({ command: "check", txn_id: nextTxnId(), ...change });
-    const code = resultOf(answer.response.body);
-    yield {
-      key,
-      wants: "refused",
-      got: code === undefined ? `HTTP ${answer.response.status}` : String(code),
-      passed: code !== 0,
-    };
-  }
-}
-
+/** What goes wrong in the street, played by the gateway at one connection. */
 export function Conformance({ merchant, connection }: { merchant: string; connection: string }) {
   const t = useTexts(labWords);
   const [account, setAccount] = useState("");
-  const [lines, setLines] = useState<Line[]>([]);
+  const [password, setPassword] = useState("");
+  const [report, setReport] = useState<Report>();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const start = async (event: React.FormEvent) => {
     event.preventDefault();
     setBusy(true);
     setError(undefined);
-    setLines([]);
+    setReport(undefined);
     try {
-      for await (const line of conformance(merchant, connection, account)) setLines((before) => [...before, line]);
+      const path = { merchant, connection };
+      const body = { account, ...(password ? { password } : {}) };
+      setReport(
+        await answer(
+          api.POST("/admin/v1/merchants/{merchant}/connections/{connection}/conformance", { params: { path }, body }),
+        ),
+      );
     } catch (failure) {
       setError(failure);
     } finally {
@@ -76,16 +40,7 @@ export function Conformance({ merchant, connection }: { merchant: string; connec
     }
   };
   return (
-    <Section
-      title={t.conformance}
-      action={
-        lines.length > 0 && (
-          <Button size="xs" variant="default" onClick={() => window.print()}>
-            {t.print}
-          </Button>
-        )
-      }
-    >
+    <Section title={t.conformance} action={report && <Downloads report={report} />}>
       <div className="tg-stack">
         <p className="tg-quiet">{t.conformanceText}</p>
         <form onSubmit={start} className="tg-inline tg-lab-run">
@@ -96,42 +51,84 @@ export function Conformance({ merchant, connection }: { merchant: string; connec
             onChange={(event) => setAccount(event.currentTarget.value)}
             classNames={{ input: "mono" }}
           />
+          <PasswordInput
+            label={t.password}
+            value={password}
+            onChange={(event) => setPassword(event.currentTarget.value)}
+            autoComplete="off"
+            w={200}
+          />
           <Button type="submit" variant="default" loading={busy}>
             {t.run}
           </Button>
         </form>
         {error !== undefined && <LabFailed error={error} merchant={merchant} connection={connection} />}
-        {lines.length > 0 && (
-          <>
-            <p className="tg-strong" role="status">
-              {t.passed(lines.filter(({ passed }) => passed).length, lines.length)}
-            </p>
-            <table className="tg-report" aria-label={t.report}>
-              <thead>
-                <tr>
-                  <th scope="col">{t.report}</th>
-                  <th scope="col">{t.expected}</th>
-                  <th scope="col">{t.got}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {lines.map((line) => (
-                  <tr key={line.key}>
-                    <td>
-                      <span className="tg-inline">
-                        <Mark tone={line.passed ? "green" : "red"} shape={line.passed ? "dot" : "cross"} />
-                        {t.cases[line.key]}
-                      </span>
-                    </td>
-                    <td>{t.wants[line.wants]}</td>
-                    <td className="mono">{line.got}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </>
-        )}
+        {report && <Cases report={report} />}
       </div>
     </Section>
+  );
+}
+
+function Downloads({ report }: { report: Report }) {
+  const t = useTexts(labWords);
+  const name = `conformance-${report.merchant}-${report.connection}-${report.at.slice(0, 19).replaceAll(":", "")}`;
+  return (
+    <span className="tg-inline">
+      <Button
+        size="xs"
+        variant="default"
+        onClick={() =>
+          saveAs(new Blob([JSON.stringify(report, null, 2)], { type: "application/json" }), `${name}.json`)
+        }
+      >
+        JSON
+      </Button>
+      <Button
+        size="xs"
+        variant="default"
+        onClick={() => saveAs(new Blob([reportPage(report, t)], { type: "text/html;charset=utf-8" }), `${name}.html`)}
+      >
+        HTML
+      </Button>
+      <Button size="xs" variant="default" onClick={() => window.print()}>
+        {t.print}
+      </Button>
+    </span>
+  );
+}
+
+function Cases({ report }: { report: Report }) {
+  const t = useTexts(labWords);
+  const language = useLanguage();
+  return (
+    <>
+      <p className="tg-strong" role="status">
+        {t.passed(report.passed, report.cases.length)}{" "}
+        <span className="tg-quiet">{t.slowest(formatMicros(report.slowest_ms * 1000, language))}</span>
+      </p>
+      <table className="tg-report" aria-label={t.report}>
+        <thead>
+          <tr>
+            <th scope="col">{t.report}</th>
+            <th scope="col">{t.expected}</th>
+            <th scope="col">{t.got}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {report.cases.map((line) => (
+            <tr key={line.case}>
+              <td>
+                <span className="tg-inline">
+                  <Mark tone={line.passed ? "green" : "red"} shape={line.passed ? "dot" : "cross"} />
+                  {t.cases[line.case] ?? line.case}
+                </span>
+              </td>
+              <td>{t.wants[line.expected]}</td>
+              <td className="mono">{line.result ?? `HTTP ${line.status}`}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
   );
 }

@@ -33,6 +33,8 @@ export const labWords = texts(
     print: "Print",
     expected: "Expected",
     got: "Got",
+    password: "Password, if it has a login",
+    slowest: (time: string) => `The slowest answer took ${time}.`,
     passed: (n: number, all: number) => `${n} of ${all} passed`,
     cases: {
       check: "A check of a good account",
@@ -41,6 +43,8 @@ export const labWords = texts(
       unknown: "A check of an account that does not exist",
       empty: "A check without an account",
       negative: "A check of a negative amount",
+      words: "A check of an amount that is no number",
+      other_amount: "The same number with another amount",
     } as Record<string, string>,
     wants: {
       accepted: "code 0",
@@ -82,6 +86,8 @@ export const labWords = texts(
     print: "Печать",
     expected: "Ожидалось",
     got: "Получено",
+    password: "Пароль, если есть вход",
+    slowest: (time: string) => `Самый долгий ответ: ${time}.`,
     passed: (n: number, all: number) => `Прошло ${n} из ${all}`,
     cases: {
       check: "Проверка хорошего счёта",
@@ -90,6 +96,8 @@ export const labWords = texts(
       unknown: "Проверка счёта, которого нет",
       empty: "Проверка без счёта",
       negative: "Проверка отрицательной суммы",
+      words: "Проверка суммы, которая не число",
+      other_amount: "Тот же номер с другой суммой",
     } as Record<string, string>,
     wants: {
       accepted: "код 0",

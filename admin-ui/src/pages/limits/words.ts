@@ -38,6 +38,10 @@ export const limitWords = texts(
     } as Record<string, string>,
     set: "What holds for the merchant",
     setHint: "Empty fields are the installation's own. All nodes go by a change within a second.",
+    byOperator: "The operator's",
+    byMerchant: "The merchant's own",
+    ownHint:
+      "What the merchant allows itself below what the operator gave, never above it: to keep its own systems small, or to stop a flood. Empty fields are as the operator has them.",
     rates: "Requests over time",
     ratesHint: "All windows must have room.",
     peerRates: "Requests of one address",
@@ -86,6 +90,10 @@ export const limitWords = texts(
     } as Record<string, string>,
     set: "Что действует для мерчанта",
     setHint: "Пустые поля — как у всей установки. Все узлы следуют изменению за секунду.",
+    byOperator: "От оператора",
+    byMerchant: "Свои",
+    ownHint:
+      "Что мерчант разрешает себе ниже данного оператором, и никогда выше: чтобы сдержать свои системы или остановить поток. Пустые поля — как у оператора.",
     rates: "Запросы за время",
     ratesHint: "Место должно быть во всех окнах.",
     peerRates: "Запросы одного адреса",

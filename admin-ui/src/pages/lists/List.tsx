@@ -17,10 +17,10 @@ import { Moment } from "../../parts/Moment";
 import { Facts, Page, Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
 import { Status } from "../../parts/Status";
+import { saveAs } from "../../parts/saveAs";
 import { sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
-import { saveAs } from "../payments/csv";
 import { listWords } from "./words";
 
 type Entry = Schema["EntryView"];

@@ -1,7 +1,6 @@
-import { Alert, Button, Progress, Skeleton, TextInput } from "@mantine/core";
-import { IconCheck, IconCircleDashed } from "@tabler/icons-react";
+import { Button, Skeleton, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import { useMerchant, useMerchantSlug } from "../../api/merchants";
@@ -15,8 +14,9 @@ import { Status } from "../../parts/Status";
 import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
-import { useChecklist } from "./checklist";
+import { Checklist } from "./Checklist";
 import "./merchants.css";
+import { NameMerchant } from "./NameMerchant";
 import { merchantWords } from "./words";
 
 export function Merchant() {
@@ -28,7 +28,7 @@ export function Merchant() {
   const merchant = useMerchant();
   const allowed = useMay("merchants:write");
   const mayRemove = useMay("merchants:delete");
-  const [asked, setAsked] = useState<"suspend" | "remove">();
+  const [asked, setAsked] = useState<"suspend" | "remove" | "clone">();
   const path = { merchant: slug };
   const patch = async (body: Schema["MerchantPatchBody"]) => {
     queries.setQueryData(
@@ -84,6 +84,9 @@ export function Merchant() {
             >
               {active ? t.suspend : t.resume}
             </Button>
+            <Button variant="default" disabled={!allowed} onClick={() => setAsked("clone")}>
+              {t.clone}
+            </Button>
             <Button variant="outline" color="red" disabled={!mayRemove} onClick={() => setAsked("remove")}>
               {t.remove}
             </Button>
@@ -100,6 +103,15 @@ export function Merchant() {
       >
         <p>{t.suspendText}</p>
       </Confirm>
+      {asked === "clone" && (
+        <NameMerchant
+          title={t.cloneOf(data?.name ?? slug)}
+          intro={t.cloneText}
+          action={t.clone}
+          make={(body) => answer(api.POST("/admin/v1/merchants/{merchant}/clone", { params: { path }, body }))}
+          onClose={() => setAsked(undefined)}
+        />
+      )}
       <Confirm
         opened={asked === "remove"}
         onClose={() => setAsked(undefined)}
@@ -115,55 +127,6 @@ export function Merchant() {
         <p>{t.removeText}</p>
       </Confirm>
     </Page>
-  );
-}
-
-function Checklist({ merchant }: { merchant: string }) {
-  const t = useTexts(merchantWords);
-  const steps = useChecklist(merchant);
-  if (!steps) return <Skeleton height={320} />;
-  const done = steps.filter((step) => step.done).length;
-  const ready = done === steps.length;
-  return (
-    <section className="tg-card" aria-labelledby="checklist">
-      <div className="tg-section-head">
-        <h2 id="checklist">{t.checklist}</h2>
-        <span className="tg-quiet">{t.notReady(done, steps.length)}</span>
-      </div>
-      <Progress value={(100 * done) / steps.length} size="sm" aria-label={t.notReady(done, steps.length)} />
-      {ready ? (
-        <Alert color="green" variant="light" mt={12} icon={<IconCheck size={18} />} title={t.ready}>
-          {t.readyText}
-        </Alert>
-      ) : (
-        <p className="tg-quiet tg-small">{t.checkHint}</p>
-      )}
-      <ul className="tg-checklist">
-        {steps.map((step) => (
-          <li key={step.key} data-done={step.done || undefined}>
-            {step.done ? (
-              <IconCheck size={18} className="tg-green" aria-hidden="true" />
-            ) : (
-              <IconCircleDashed size={18} className="tg-quiet" aria-hidden="true" />
-            )}
-            <div>
-              <div className="tg-strong">
-                {t.steps[step.key]}{" "}
-                <span className="tg-hidden">
-                  <Status of={step.done ? "ok" : "missing"} />
-                </span>
-              </div>
-              {!step.done && <div className="tg-quiet">{t.steps[`${step.key}Why`]}</div>}
-            </div>
-            {!step.done && (
-              <Button size="xs" variant="default" component={Link} to={step.to}>
-                {t.actions[step.key]}
-              </Button>
-            )}
-          </li>
-        ))}
-      </ul>
-    </section>
   );
 }
 

@@ -1,13 +1,10 @@
-import { Button, Group, Modal, TextInput } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
-import { useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { Link } from "@tanstack/react-router";
 import { answer, api, type Schema } from "../../api/client";
 import { useTexts } from "../../language/language";
 import { Empty } from "../../parts/Empty";
-import { Failed } from "../../parts/Failed";
 import { useCursorList } from "../../parts/list";
 import { Moment } from "../../parts/Moment";
 import { Page } from "../../parts/Page";
@@ -15,7 +12,7 @@ import { type Column, Rows } from "../../parts/Rows";
 import { Status } from "../../parts/Status";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
-import { slugOf } from "./slug";
+import { NameMerchant } from "./NameMerchant";
 import { merchantWords } from "./words";
 
 type MerchantView = Schema["MerchantView"];
@@ -59,60 +56,14 @@ export function Merchants() {
           </Empty>
         }
       />
-      {adding && <NewMerchant onClose={setAdding.close} />}
+      {adding && (
+        <NameMerchant
+          title={t.add}
+          action={w.create}
+          make={(body) => answer(api.POST("/admin/v1/merchants", { body }))}
+          onClose={setAdding.close}
+        />
+      )}
     </Page>
-  );
-}
-
-function NewMerchant({ onClose }: { onClose: () => void }) {
-  const t = useTexts(merchantWords);
-  const w = useTexts(words);
-  const queries = useQueryClient();
-  const navigate = useNavigate();
-  const [name, setName] = useState("");
-  const [slug, setSlug] = useState<string>();
-  const [error, setError] = useState<unknown>();
-  const shown = slug ?? slugOf(name);
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      await answer(api.POST("/admin/v1/merchants", { body: { name, slug: shown } }));
-      void queries.invalidateQueries({ queryKey: ["merchants"] });
-      onClose();
-      void navigate({ to: `/m/${shown}/setup` });
-    } catch (failure) {
-      setError(failure);
-    }
-  };
-  return (
-    <Modal opened onClose={onClose} title={t.add} closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <TextInput
-          label={t.name}
-          required
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          data-autofocus
-        />
-        <TextInput
-          label={t.slug}
-          description={t.slugHint}
-          required
-          classNames={{ input: "mono" }}
-          value={shown}
-          onChange={(event) => setSlug(event.currentTarget.value)}
-        />
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit" disabled={!name || !shown}>
-            {w.create}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
   );
 }

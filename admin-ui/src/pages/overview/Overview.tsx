@@ -1,102 +1,139 @@
-import { Button, Skeleton } from "@mantine/core";
+import { Button, SegmentedControl, Skeleton } from "@mantine/core";
 import { IconChevronRight, IconCircleCheck } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo } from "react";
-import { answer, api } from "../../api/client";
-import { useConnections, useMerchant, useMerchantSlug, useMerchants } from "../../api/merchants";
-import type { PaymentObject } from "../../api/shapes";
+import { ask, type Schema } from "../../api/client";
+import { useMerchant, useMerchantSlug } from "../../api/merchants";
 import { formatCount } from "../../format/size";
 import { formatMicros, formatMoment } from "../../format/time";
 import { useLanguage, useTexts } from "../../language/language";
 import { Empty } from "../../parts/Empty";
 import { Failed } from "../../parts/Failed";
+import { useFilters } from "../../parts/filters";
 import { Moment } from "../../parts/Moment";
 import { Money } from "../../parts/Money";
 import { Page, Section } from "../../parts/Page";
 import { Mark, Status } from "../../parts/Status";
 import { useMay } from "../../session/permissions";
-import { useChecklist } from "../merchants/checklist";
+import { useChecklist } from "../merchants/golive";
 import { readPayments } from "../payments/read";
-import { bucketsOf, figuresOf, quantile } from "./figures";
-import { useNeeds } from "./needs";
+import { change, columnsOf, percent } from "./figures";
+import { needsOf } from "./needs";
 import "./overview.css";
 import { overviewWords } from "./words";
 
 const Series = lazy(() => import("./Series").then((module) => ({ default: module.Series })));
-const DAY_MS = 86_400_000;
-const BUCKETS = 48;
-const PAGE = 200;
-const PAGES_MAX = 5;
 const WATCH_MS = 5_000;
 const LATEST = 8;
+const SPANS = { hour: 3_600, day: 86_400, week: 604_800 } as const;
+type Span = keyof typeof SPANS;
+type View = Schema["Overview"];
 
-interface Sample {
-  payments: PaymentObject[];
-  from: number;
-  until: number;
-  /** There were more than are looked at. */
-  cut: boolean;
-}
-
-/** The payments of a day, as far as five pages reach. */
-async function readSample(merchant: string): Promise<Sample> {
-  const until = Date.now();
-  const created_from = new Date(until - DAY_MS).toISOString();
-  const payments: PaymentObject[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    const read = await readPayments(merchant, { created_from }, cursor, PAGE);
-    payments.push(...read.data);
-    cursor = read.next ?? undefined;
-    if (cursor === undefined) break;
-  }
-  const cut = cursor !== undefined;
-  const oldest = payments.at(-1);
-  return { payments, from: cut && oldest ? Date.parse(oldest.created_at) : until - DAY_MS, until, cut };
+/** How things are, and how far back is looked. */
+function useOverview(path: string) {
+  const [{ span }, setFilter] = useFilters("span");
+  const chosen: Span = span && span in SPANS ? (span as Span) : "day";
+  const overview = useQuery({
+    queryKey: ["overview", path, chosen],
+    queryFn: () => ask<View>("GET", `${path}?span_s=${SPANS[chosen]}`),
+    refetchInterval: WATCH_MS,
+  });
+  const choose = (value: string) => setFilter({ span: value === "day" ? "" : value });
+  return { overview, span: chosen, choose };
 }
 
 export function MerchantOverview() {
   const t = useTexts(overviewWords);
   const merchant = useMerchantSlug();
   const name = useMerchant().data?.name;
-  const sample = useQuery({
-    queryKey: ["sample", merchant],
-    queryFn: () => readSample(merchant),
-    refetchInterval: WATCH_MS,
-  });
+  const { overview, span, choose } = useOverview(`/admin/v1/merchants/${merchant}/overview`);
+  const latest = useLatest(merchant);
   return (
-    <Page title={t.title} name={`${t.title} ${name ?? merchant}`}>
+    <Page title={t.title} name={`${t.title} ${name ?? merchant}`} action={<Spans span={span} choose={choose} />}>
       <GoingLive merchant={merchant} />
-      <Needs merchant={merchant} />
-      {sample.error ? (
-        <Failed error={sample.error} retry={() => void sample.refetch()} />
+      {overview.error && !overview.data ? (
+        <Failed error={overview.error} retry={() => void overview.refetch()} />
       ) : (
-        <Numbers merchant={merchant} sample={sample.data} />
+        <>
+          <Needs view={overview.data} merchant={merchant} />
+          <Numbers view={overview.data} span={span} />
+          <Owners view={overview.data} title={t.connections} to={(slug) => `/m/${merchant}/connections/${slug}`} />
+        </>
       )}
-      <Connections merchant={merchant} sample={sample.data} />
-      <Latest merchant={merchant} payments={sample.data?.payments} />
+      <Latest merchant={merchant} payments={latest} />
     </Page>
+  );
+}
+
+/** Of all merchants, for operators. */
+export function AllOverview() {
+  const t = useTexts(overviewWords);
+  const allowed = useMay("installation:read");
+  const { overview, span, choose } = useOverview("/admin/v1/overview");
+  if (!allowed) return null;
+  return (
+    <Page title={t.title} intro={t.all} action={<Spans span={span} choose={choose} />}>
+      {overview.error && !overview.data ? (
+        <Failed error={overview.error} retry={() => void overview.refetch()} />
+      ) : (
+        <>
+          <Needs view={overview.data} />
+          <Numbers view={overview.data} span={span} />
+          {overview.data?.owners.length === 0 ? (
+            <div className="tg-section">
+              <Empty
+                title={t.noPayments}
+                action={
+                  <Button variant="default" component={Link} to="/merchants">
+                    {t.merchants}
+                  </Button>
+                }
+              >
+                {t.noPaymentsAll}
+              </Empty>
+            </div>
+          ) : (
+            <Owners view={overview.data} title={t.busiest} to={(slug) => `/m/${slug}/overview`} />
+          )}
+        </>
+      )}
+    </Page>
+  );
+}
+
+function Spans({ span, choose }: { span: Span; choose: (span: string) => void }) {
+  const t = useTexts(overviewWords);
+  return (
+    <SegmentedControl
+      size="xs"
+      aria-label={t.span}
+      value={span}
+      onChange={choose}
+      data={(Object.keys(SPANS) as Span[]).map((value) => ({ value, label: t.spans[value] ?? value }))}
+    />
   );
 }
 
 function GoingLive({ merchant }: { merchant: string }) {
   const t = useTexts(overviewWords);
-  const steps = useChecklist(merchant);
-  if (!steps || steps.every(({ done }) => done)) return null;
+  const checklist = useChecklist(merchant).data;
+  if (!checklist || checklist.ready) return null;
+  const done = checklist.steps.filter((step) => step.done).length;
   return (
     <Link to={`/m/${merchant}/setup`} className="tg-need tg-card">
       <Mark tone="amber" shape="half" />
-      <span className="tg-strong">{t.setup(steps.filter(({ done }) => done).length, steps.length)}</span>
+      <span className="tg-strong">{t.setup(done, checklist.steps.length)}</span>
       <IconChevronRight size={16} aria-hidden="true" />
     </Link>
   );
 }
 
-function Needs({ merchant }: { merchant: string }) {
+function Needs({ view, merchant }: { view: View | undefined; merchant?: string }) {
   const t = useTexts(overviewWords);
-  const needs = useNeeds(merchant);
-  if (!needs) return <Skeleton height={64} mt={12} />;
+  const language = useLanguage();
+  if (!view) return <Skeleton height={64} mt={12} />;
+  const needs = needsOf(view, merchant, t, language);
   if (needs.length === 0) {
     return (
       <div className="tg-card tg-inline tg-well">
@@ -130,17 +167,11 @@ function Needs({ merchant }: { merchant: string }) {
   );
 }
 
-function Numbers({ merchant, sample }: { merchant: string; sample: Sample | undefined }) {
+function Numbers({ view, span }: { view: View | undefined; span: Span }) {
   const t = useTexts(overviewWords);
   const language = useLanguage();
-  const times = useAnswerTimes(merchant);
-  const buckets = useMemo(
-    () =>
-      sample &&
-      bucketsOf(sample.payments, sample.from, sample.until, Math.max(1, (sample.until - sample.from) / BUCKETS)),
-    [sample],
-  );
-  if (!sample || !buckets) {
+  const columns = useMemo(() => view && columnsOf(view.series), [view]);
+  if (!view || !columns) {
     return (
       <div className="tg-numbers">
         {[1, 2, 3, 4].map((key) => (
@@ -149,36 +180,37 @@ function Numbers({ merchant, sample }: { merchant: string; sample: Sample | unde
       </div>
     );
   }
-  const figures = figuresOf(sample.payments);
-  const span = sample.cut
-    ? t.newest(
-        formatCount(sample.payments.length, language),
-        formatMoment(new Date(sample.from).toISOString(), language),
-      )
-    : t.last;
+  const count = formatCount(view.payments, language);
+  const times = view.answer_times;
   return (
     <>
       <div className="tg-numbers">
         <Figure
           name={t.payments}
-          value={sample.cut ? t.moreThan(formatCount(figures.count, language)) : formatCount(figures.count, language)}
-          note={span}
+          value={view.complete ? count : t.moreThan(count)}
+          note={
+            view.complete ? (
+              <Change now={view.payments} before={view.week_before.payments} none={t.last[span] ?? ""} />
+            ) : (
+              t.newest(formatMoment(view.counted_from, language))
+            )
+          }
         />
         <Figure
           name={t.success}
-          value={
-            figures.rate === undefined
-              ? "—"
-              : `${(figures.rate * 100).toLocaleString(language, { maximumFractionDigits: 1 })} %`
+          value={percent(view.success_per_mille, language)}
+          note={
+            view.week_before.success_per_mille === null
+              ? t.refusedOf(view.declined)
+              : t.weekBefore(percent(view.week_before.success_per_mille, language))
           }
-          note={t.paymentsOf(figures.succeeded)}
         />
         <Figure
           name={t.amount}
           value={
-            figures.sums.length === 0
+            view.amounts.length === 0
               ? "—"
-              : figures.sums.slice(0, 2).map((sum) => (
+              : view.amounts.slice(0, 2).map((sum) => (
                   <div key={sum.currency}>
                     <Money value={sum} />
                   </div>
@@ -188,14 +220,14 @@ function Numbers({ merchant, sample }: { merchant: string; sample: Sample | unde
         />
         <Figure
           name={t.answerTime}
-          value={times ? `${formatMicros(times.p50, language)} · ${formatMicros(times.p99, language)}` : "—"}
+          value={times ? `${formatMicros(times.p50_us, language)} · ${formatMicros(times.p99_us, language)}` : "—"}
           note={t.p50p99}
         />
       </div>
-      {sample.payments.length > 0 && (
+      {view.payments > 0 && (
         <Section title={t.series}>
           <Suspense fallback={<Skeleton height={250} />}>
-            <Series at={buckets.at} counts={buckets.counts} label={t.series} />
+            <Series at={columns.at} counts={columns.counts} label={t.series} />
           </Suspense>
         </Section>
       )}
@@ -203,22 +235,14 @@ function Numbers({ merchant, sample }: { merchant: string; sample: Sample | unde
   );
 }
 
-/** How long networks waited for us, of the newest two hundred exchanges. */
-function useAnswerTimes(merchant: string): { p50: number; p99: number } | undefined {
-  const exchanges = useQuery({
-    queryKey: ["answer-times", merchant],
-    queryFn: () =>
-      answer(
-        api.GET("/admin/v1/merchants/{merchant}/exchanges", { params: { path: { merchant }, query: { limit: PAGE } } }),
-      ),
-    refetchInterval: WATCH_MS,
-    enabled: useMay("exchanges:read", merchant),
-  });
-  const durations =
-    exchanges.data?.data.filter(({ direction }) => direction === "in").map(({ duration_us }) => duration_us) ?? [];
-  const p50 = quantile(durations, 0.5);
-  const p99 = quantile(durations, 0.99);
-  return p50 === undefined || p99 === undefined ? undefined : { p50, p99 };
+/** Against the same hours a week before. */
+function Change({ now, before, none }: { now: number; before: number; none: string }) {
+  const t = useTexts(overviewWords);
+  const language = useLanguage();
+  const changed = change(now, before);
+  if (changed === undefined) return none;
+  const sign = changed > 0 ? "+" : changed < 0 ? "−" : "±";
+  return t.changed(`${sign}${Math.abs(changed)} %`, formatCount(before, language));
 }
 
 function Figure({ name, value, note }: { name: string; value: React.ReactNode; note: React.ReactNode }) {
@@ -231,71 +255,71 @@ function Figure({ name, value, note }: { name: string; value: React.ReactNode; n
   );
 }
 
-function Connections({ merchant, sample }: { merchant: string; sample: Sample | undefined }) {
+/** Connections of a merchant, or merchants: small multiples over the same time. */
+function Owners({ view, title, to }: { view: View | undefined; title: string; to: (slug: string) => string }) {
   const t = useTexts(overviewWords);
-  const connections = useConnections(merchant);
-  if (!connections.data?.data.length) return null;
+  const language = useLanguage();
+  if (!view?.owners.length) return null;
   return (
-    <Section title={t.connections}>
+    <Section title={title}>
       <div className="tg-cards">
-        {connections.data.data.map((connection) => {
-          const mine = sample?.payments.filter(({ connection_id }) => connection_id === connection.id) ?? [];
-          const figures = figuresOf(mine);
-          return (
-            <Link
-              key={connection.id}
-              to={`/m/${merchant}/connections/${connection.slug}`}
-              className="tg-card tg-connection"
-            >
-              <span className="tg-inline tg-spread">
-                <span className="tg-strong">{connection.slug}</span>
-                <Status of={connection.status} />
+        {view.owners.map((owner) => (
+          <Link key={owner.id} to={to(owner.slug)} className="tg-card tg-connection">
+            <span className="tg-inline tg-spread">
+              <span className="tg-strong">{owner.name}</span>
+              <Status of={owner.status} />
+            </span>
+            <span className="tg-quiet">
+              {owner.payments === 0 ? t.quiet : t.paymentsOf(owner.payments)}
+              {owner.success_per_mille !== null && ` · ${percent(owner.success_per_mille, language)} ${t.rate}`}
+              {owner.answer_times && ` · ${formatMicros(owner.answer_times.p99_us, language)}`}
+            </span>
+            {owner.amounts.length > 0 && (
+              <span>
+                {owner.amounts.slice(0, 3).map((sum, at) => (
+                  <span key={sum.currency}>
+                    {at > 0 && " · "}
+                    <Money value={sum} />
+                  </span>
+                ))}
               </span>
-              <span className="tg-quiet">
-                {figures.count === 0 ? t.quiet : t.paymentsOf(figures.count)}
-                {figures.rate !== undefined && ` · ${Math.round(figures.rate * 100)} % ${t.rate}`}
-              </span>
-              {sample && figures.count > 0 && <Spark payments={mine} from={sample.from} until={sample.until} />}
-            </Link>
-          );
-        })}
+            )}
+            {owner.payments > 0 && <Spark all={owner.payments_by_piece} refused={owner.refused_by_piece} />}
+          </Link>
+        ))}
       </div>
     </Section>
   );
 }
 
-const SPARK_BUCKETS = 32;
-
-/** A small multiple: columns of all, and of what was refused, over the same time. */
-function Spark({ payments, from, until }: { payments: PaymentObject[]; from: number; until: number }) {
-  const { counts } = bucketsOf(payments, from, until, Math.max(1, (until - from) / SPARK_BUCKETS));
-  const totals = counts.succeeded.map((count, at) => count + (counts.declined[at] ?? 0) + (counts.processing[at] ?? 0));
-  const most = Math.max(1, ...totals);
+/** Columns of all, and of what was refused, over the same time. */
+function Spark({ all, refused }: { all: number[]; refused: number[] }) {
+  const most = Math.max(1, ...all);
+  const column = (count: number, at: number, fill: string) => (
+    <rect x={at * 4} width={3} y={28 - (28 * count) / most} height={(28 * count) / most} fill={fill} />
+  );
   return (
-    <svg className="tg-spark" viewBox={`0 0 ${SPARK_BUCKETS * 4} 28`} preserveAspectRatio="none" aria-hidden="true">
-      {totals.map((total, at) => (
+    <svg className="tg-spark" viewBox={`0 0 ${all.length * 4} 28`} preserveAspectRatio="none" aria-hidden="true">
+      {all.map((count, at) => (
         <g key={at}>
-          <rect
-            x={at * 4}
-            width={3}
-            y={28 - (28 * total) / most}
-            height={(28 * total) / most}
-            fill="var(--tg-accent)"
-          />
-          <rect
-            x={at * 4}
-            width={3}
-            y={28 - (28 * (counts.declined[at] ?? 0)) / most}
-            height={(28 * (counts.declined[at] ?? 0)) / most}
-            fill="var(--tg-red)"
-          />
+          {column(count, at, "var(--tg-accent)")}
+          {column(refused[at] ?? 0, at, "var(--tg-red)")}
         </g>
       ))}
     </svg>
   );
 }
 
-function Latest({ merchant, payments }: { merchant: string; payments: PaymentObject[] | undefined }) {
+function useLatest(merchant: string) {
+  const latest = useQuery({
+    queryKey: ["latest-payments", merchant],
+    queryFn: () => readPayments(merchant, {}, undefined, LATEST),
+    refetchInterval: WATCH_MS,
+  });
+  return latest.data?.data;
+}
+
+function Latest({ merchant, payments }: { merchant: string; payments: ReturnType<typeof useLatest> }) {
   const t = useTexts(overviewWords);
   if (!payments) return <Skeleton height={200} mt={28} />;
   if (payments.length === 0) {
@@ -315,7 +339,7 @@ function Latest({ merchant, payments }: { merchant: string; payments: PaymentObj
       }
     >
       <ul className="tg-latest">
-        {payments.slice(0, LATEST).map((payment) => (
+        {payments.map((payment) => (
           <li key={payment.id}>
             <Link to={`/m/${merchant}/payments/${payment.id}`}>
               <Moment at={payment.created_at} as="clock" />
@@ -327,29 +351,5 @@ function Latest({ merchant, payments }: { merchant: string; payments: PaymentObj
         ))}
       </ul>
     </Section>
-  );
-}
-
-export function AllOverview() {
-  const t = useTexts(overviewWords);
-  const merchants = useMerchants();
-  return (
-    <Page title={t.title} intro={t.all}>
-      {merchants ? (
-        <div className="tg-cards">
-          {merchants.map((merchant) => (
-            <Link key={merchant.slug} to={`/m/${merchant.slug}/overview`} className="tg-card tg-connection">
-              <span className="tg-inline tg-spread">
-                <span className="tg-strong">{merchant.name}</span>
-                {merchant.status && <Status of={merchant.status} />}
-              </span>
-              <span className="mono tg-quiet">{merchant.slug}</span>
-            </Link>
-          ))}
-        </div>
-      ) : (
-        <Skeleton height={200} />
-      )}
-    </Page>
   );
 }

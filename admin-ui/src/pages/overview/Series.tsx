@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useLanguage, useTexts } from "../../language/language";
 import { stateWords } from "../../parts/states";
-import { GROUPS, type Group } from "./figures";
+import { GROUPS, type Group, STATUS_OF } from "./figures";
 
 interface Props {
   at: number[];
@@ -16,7 +16,7 @@ const COLOURS: Record<Group, string> = {
   succeeded: "--tg-green",
   processing: "--tg-blue",
   declined: "--tg-red",
-  in_doubt: "--tg-violet",
+  doubtful: "--tg-violet",
   refunded: "--tg-grey",
 };
 const HEIGHT = 220;
@@ -96,7 +96,7 @@ export function Series({ at, counts, label }: Props) {
       <div
         ref={place}
         role="img"
-        aria-label={`${label}: ${totals.map(({ group, total }) => `${states[group]} ${total}`).join(", ")}`}
+        aria-label={`${label}: ${totals.map(({ group, total }) => `${states[STATUS_OF[group]]} ${total}`).join(", ")}`}
       />
       <figcaption className="tg-inline tg-small">
         {totals.map(({ group, total }) => (

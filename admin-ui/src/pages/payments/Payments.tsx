@@ -1,6 +1,6 @@
 import { Button, Checkbox, Menu, Select, TextInput } from "@mantine/core";
 import { useDebouncedCallback, useLocalStorage } from "@mantine/hooks";
-import { IconColumns3, IconDownload, IconSearch } from "@tabler/icons-react";
+import { IconColumns3, IconSearch } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useConnectionNames, useConnections, useMerchantSlug } from "../../api/merchants";
@@ -8,6 +8,7 @@ import type { PaymentObject } from "../../api/shapes";
 import { localToUtc, utcToLocal } from "../../format/time";
 import { useTexts } from "../../language/language";
 import { Empty } from "../../parts/Empty";
+import { Exports } from "../../parts/Exports";
 import { type Filters, useFilters } from "../../parts/filters";
 import { useCursorList } from "../../parts/list";
 import { Moment } from "../../parts/Moment";
@@ -16,9 +17,7 @@ import { Page } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
 import { Status } from "../../parts/Status";
 import { reasonWords, STATES, stateWords } from "../../parts/states";
-import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
-import { paymentsAsCsv, saveAs } from "./csv";
 import { readPayments } from "./read";
 import { paymentWords } from "./words";
 
@@ -54,11 +53,7 @@ export function Payments() {
       action={
         <>
           <ColumnChoice columns={columns} hidden={hidden} onChange={setHidden} />
-          <CsvButton
-            read={(cursor) => readPayments(merchant, query, cursor, 200)}
-            name={(id) => names.get(id) ?? id}
-            file={`payments-${merchant}.csv`}
-          />
+          <Exports merchant={merchant} kind="payments" filter={query} />
         </>
       }
       filters={<FilterBar merchant={merchant} filters={filters} set={setFilters} filtered={filtered} />}
@@ -262,42 +257,5 @@ function ColumnChoice({
         ))}
       </Menu.Dropdown>
     </Menu>
-  );
-}
-
-interface CsvProps {
-  read: Parameters<typeof paymentsAsCsv>[0];
-  name: (id: string) => string;
-  file: string;
-}
-
-function CsvButton({ read, name, file }: CsvProps) {
-  const t = useTexts(paymentWords);
-  const [rows, setRows] = useState<number>();
-  const run = async () => {
-    setRows(0);
-    let written = 0;
-    try {
-      const told = (count: number) => {
-        written = count;
-        setRows(count);
-      };
-      saveAs(await paymentsAsCsv(read, name, told), file);
-      say(t.csvDone(written));
-    } catch (failure) {
-      sayFailed(failure);
-    } finally {
-      setRows(undefined);
-    }
-  };
-  return (
-    <Button
-      variant="default"
-      leftSection={<IconDownload size={16} />}
-      disabled={rows !== undefined}
-      onClick={() => void run()}
-    >
-      {rows === undefined ? t.csv : t.csvRunning(rows)}
-    </Button>
   );
 }

@@ -14,9 +14,6 @@ export const paymentWords = texts(
     booked: "Booked",
     received: "Received",
     channel: "Channel",
-    csv: "Download as CSV",
-    csvRunning: (n: number) => `${some(n, "row")}…`,
-    csvDone: (n: number) => `${some(n, "payment")} written`,
     empty: "No payments yet",
     emptyText:
       "A payment appears here the moment a terminal pays, or your system creates one through /v1/payments. Try the terminal lab: it pays through the front door.",
@@ -69,9 +66,6 @@ export const paymentWords = texts(
     booked: "Учтён",
     received: "Получен",
     channel: "Канал",
-    csv: "Скачать CSV",
-    csvRunning: (n: number) => `${many(n, "строка", "строки", "строк")}…`,
-    csvDone: (n: number) => `Записано: ${many(n, "платёж", "платежа", "платежей")}`,
     empty: "Платежей пока нет",
     emptyText:
       "Платёж появится здесь, как только терминал его проведёт или ваша система создаст его через /v1/payments. Попробуйте «Терминал»: он платит через парадную дверь.",

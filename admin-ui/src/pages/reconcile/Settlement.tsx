@@ -1,6 +1,7 @@
-import { SegmentedControl, Skeleton } from "@mantine/core";
+import { Button, Checkbox, SegmentedControl, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
+import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import { useMerchantSlug } from "../../api/merchants";
 import type { MoneyText } from "../../api/shapes";
@@ -17,6 +18,8 @@ import { type Column, Rows } from "../../parts/Rows";
 import { Status } from "../../parts/Status";
 import { stateWords } from "../../parts/states";
 import { words } from "../../parts/words";
+import { useMay } from "../../session/permissions";
+import { Note } from "./Note";
 import { differing } from "./Reconcile";
 import { reconcileWords } from "./words";
 
@@ -30,14 +33,21 @@ export function Settlement() {
   const w = useTexts(words);
   const merchant = useMerchantSlug();
   const { settlement } = useParams({ strict: false }) as { settlement: string };
-  const [{ outcome }, setFilter] = useFilters("outcome");
+  const [{ outcome, open }, setFilter] = useFilters("outcome", "open");
+  const [noted, setNoted] = useState<Row>();
+  const mayNote = useMay("settlements:write", merchant);
   const path = { merchant, settlement };
   const file = useQuery({
     queryKey: ["settlement", merchant, settlement],
     queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/settlements/{settlement}", { params: { path } })),
   });
-  const list = useCursorList<Row>(["settlement-rows", settlement, outcome], (cursor) => {
-    const query = { limit: 100, ...(outcome ? { outcome } : {}), ...(cursor ? { cursor } : {}) };
+  const list = useCursorList<Row>(["settlement-rows", settlement, outcome, open], (cursor) => {
+    const query = {
+      limit: 100,
+      ...(outcome ? { outcome } : {}),
+      ...(open ? { resolved: false } : {}),
+      ...(cursor ? { cursor } : {}),
+    };
     return answer(api.GET("/admin/v1/merchants/{merchant}/settlements/{settlement}/rows", { params: { path, query } }));
   });
   const columns: Column<Row>[] = [
@@ -53,7 +63,21 @@ export function Settlement() {
           <span className="mono">{row.network_id}</span>
         ),
     },
-    { key: "outcome", title: w.status, cell: (row) => <Status of={row.outcome} /> },
+    {
+      key: "outcome",
+      title: w.status,
+      cell: (row) => (
+        <>
+          <Status of={row.outcome} />
+          {row.note?.resolved && (
+            <>
+              {" "}
+              <Status of="resolved" />
+            </>
+          )}
+        </>
+      ),
+    },
     {
       key: "theirs",
       title: t.theirs,
@@ -68,6 +92,21 @@ export function Settlement() {
     },
     { key: "line", title: t.line, align: "right", wideOnly: true, cell: (row) => row.line ?? "—" },
     { key: "booked", title: w.time, wideOnly: true, cell: (row) => row.booked_at && <Moment at={row.booked_at} /> },
+    {
+      key: "note",
+      title: t.note,
+      cell: (row) =>
+        row.outcome !== "matched" && (
+          <span className="tg-inline">
+            {row.note && <span className="tg-quiet">{row.note.note}</span>}
+            {mayNote && (
+              <Button size="compact-xs" variant="default" onClick={() => setNoted(row)}>
+                {row.note ? w.edit : t.settle}
+              </Button>
+            )}
+          </span>
+        ),
+    },
   ];
   if (file.error) {
     return (
@@ -90,6 +129,7 @@ export function Settlement() {
                 formatCount(differing(data.counts), language)
               ),
             ],
+            [t.settled, formatCount(data.resolved, language)],
             [t.payments, formatCount(data.payment_count, language)],
             [t.total, <Money key="t" value={data.total as unknown as MoneyText} />],
             [
@@ -121,6 +161,11 @@ export function Settlement() {
               ]}
             />
           </div>
+          <Checkbox
+            label={t.openOnly}
+            checked={open === "yes"}
+            onChange={(event) => setFilter({ open: event.currentTarget.checked ? "yes" : "" })}
+          />
           <Rows
             label={t.rows}
             columns={columns}
@@ -130,6 +175,7 @@ export function Settlement() {
           />
         </div>
       </Section>
+      {noted && <Note row={noted} merchant={merchant} settlement={settlement} onClose={() => setNoted(undefined)} />}
     </Page>
   );
 }

@@ -156,6 +156,7 @@ use crate::api::merchant as v1;
         orders::refund_payment,
         orders::refresh_payment,
         terminal_lab::play_terminal,
+        terminal_lab::run_conformance,
         ledger::list_events,
         ledger::list_exchanges,
         settlements::import_settlement,

@@ -1,4 +1,8 @@
-//! `tollgate demo`: a whole gateway from nothing.
+//! `tollgate demo`: a whole gateway from nothing; with `--traffic`, with merchants that have something to do.
+
+mod callers;
+mod houses;
+mod traffic;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,10 +10,14 @@ use std::time::Duration;
 
 use clap::Args;
 use plugin_sdk::MerchantId;
+use plugin_sdk::connector::Capability;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::{Merchant, StoreError};
 use url::Url;
+
+use houses::Played;
+use traffic::{Surroundings, Traffic};
 
 use super::terminal::{self, Request};
 use super::{Failure, environment, inspector, say, serve};
@@ -40,10 +48,13 @@ pub struct Arguments {
     /// Where the networks are played
     #[arg(long, default_value = "127.0.0.1:8090")]
     sandbox: String,
+    /// Keep payments of several merchants coming
+    #[arg(long)]
+    traffic: bool,
 }
 
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let folder = arguments.folder;
+    let folder = &arguments.folder;
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let folder = folder.canonicalize()?;
     let settings = settings(&folder)?;
@@ -58,7 +69,11 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
             arguments.sandbox
         )
     })?;
-    connect(&core, merchant, &settings, &networks, &played).await?;
+    let configs = connect(&core, merchant, &settings, &networks, &played).await?;
+    let served: Vec<Played> = configs
+        .into_iter()
+        .filter_map(|(plugin, config)| able(&core, plugin, config))
+        .collect();
     let key = api_key(&core, merchant, &folder).await?;
     let extras = Extras {
         admin_routes: Some(inspector::configure),
@@ -71,7 +86,25 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     ));
     play(&node).await?;
     tell(&node, &folder, played.address, &key);
+    let flow = match arguments.traffic {
+        false => None,
+        true => {
+            let around = Surroundings {
+                public: node.public,
+                admin: node.admin,
+                sandbox: played.address,
+                token: secret_file(&folder.join("admin-token"))?,
+                networks: served,
+            };
+            let traffic = Traffic::prepare(around, &folder).await?;
+            say("Payments of four merchants come in, some forty a minute.");
+            Some(tokio::spawn(traffic.run()))
+        }
+    };
     serve::serve(node).await?;
+    if let Some(flow) = flow {
+        flow.abort();
+    }
     played.stop().await;
     Ok(())
 }
@@ -186,10 +219,11 @@ async fn connect(
     settings: &Settings,
     networks: &sandbox::Host,
     played: &sandbox::Running,
-) -> Result<(), Failure> {
+) -> Result<Vec<(&'static str, serde_json::Value)>, Failure> {
     let public = &settings.public.listen;
     let notify_url = |plugin: &str| format!("http://{public}/in/{MERCHANT}/{plugin}");
-    for (plugin, config) in networks.connect(&format!("http://{}", played.address), notify_url) {
+    let configs = networks.connect(&format!("http://{}", played.address), notify_url);
+    for (plugin, config) in configs.clone() {
         match core.store.connection_by_slug(merchant, plugin).await {
             Ok(connection) => {
                 let patch = ConnectionPatch {
@@ -210,7 +244,19 @@ async fn connect(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(configs)
+}
+
+/// What a connection of this config can do.
+fn able(core: &Core, plugin: &'static str, config: serde_json::Value) -> Option<Played> {
+    let bound = core.plugins.find(plugin)?.connector()?.bind(&config).ok()?;
+    let can = |wanted| bound.capabilities().contains(&wanted);
+    Some(Played {
+        plugin,
+        cards: can(Capability::Card),
+        payouts: can(Capability::Payout),
+        config,
+    })
 }
 
 /// A key for /v1, kept in the demo's folder as a merchant's system would keep it.

@@ -9,6 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+/// How long the receiver that is down at times is down, in seconds of each minute.
+const DOWN_S: i64 = 25;
 /// Webhooks that are remembered.
 const WEBHOOKS_MAX: usize = 100;
 const PAGE: &str = include_str!("inspector.html");
@@ -28,6 +30,7 @@ struct Seen {
 pub fn configure(config: &mut ServiceConfig) {
     config
         .route("/demo/webhook", web::post().to(receive))
+        .route("/demo/flaky", web::post().to(receive_at_times))
         .route("/demo/webhooks", web::get().to(list))
         .route("/demo/inspector.css", web::get().to(style))
         .route("/demo/inspector.js", web::get().to(script))
@@ -52,6 +55,14 @@ async fn receive(request: HttpRequest, body: Bytes) -> HttpResponse {
     all.push_front(seen);
     all.truncate(WEBHOOKS_MAX);
     HttpResponse::Ok().finish()
+}
+
+/// A merchant's system that is down for a part of each minute.
+async fn receive_at_times(request: HttpRequest, body: Bytes) -> HttpResponse {
+    if Utc::now().timestamp() % 60 < DOWN_S {
+        return HttpResponse::ServiceUnavailable().body("down for a moment");
+    }
+    receive(request, body).await
 }
 
 async fn list() -> HttpResponse {

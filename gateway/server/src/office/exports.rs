@@ -26,6 +26,8 @@ const LEASE: TimeDelta = TimeDelta::seconds(30);
 const POLL: Duration = Duration::from_secs(2);
 /// How long it can be read what became of a job after its file is gone.
 const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(30);
+/// Old files are looked for every so many polls.
+const EXPIRY_POLLS: u32 = 5;
 /// Files that one look throws away.
 const EXPIRED_AT_ONCE: u64 = 20;
 
@@ -117,11 +119,12 @@ impl ExportDesk {
 
     /// Works on jobs, one at a time, until the node stops.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            match self.next(&stop).await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "exports cannot be worked on; trying again later"),
+        for poll in 0_u32.. {
+            if let Err(error) = self.turn(poll, &stop).await {
+                tracing::warn!(%error, "exports cannot be worked on; trying again later");
+            }
+            if *stop.borrow() {
+                return;
             }
             tokio::select! {
                 () = self.new_jobs.notified() => {}
@@ -131,10 +134,18 @@ impl ExportDesk {
         }
     }
 
+    async fn turn(&self, poll: u32, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
+        if poll.is_multiple_of(EXPIRY_POLLS) {
+            let now = self.clock.now();
+            (self.store.expire_exports(now, now - FORGOTTEN_AFTER, EXPIRED_AT_ONCE)).await?;
+        }
+        while !*stop.borrow() && self.next(stop).await? {}
+        Ok(())
+    }
+
     /// Whether there was a job.
     async fn next(&self, stop: &watch::Receiver<bool>) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        (self.store.expire_exports(now, now - FORGOTTEN_AFTER, EXPIRED_AT_ONCE)).await?;
         let Some(mut taken) = self.store.take_export(now, now + LEASE).await? else {
             return Ok(false);
         };

@@ -2,7 +2,9 @@
 //! merchant goes live, files to take away.
 
 pub mod clone;
+pub mod conformance;
 pub mod exports;
+pub mod front_door;
 pub mod golive;
 pub mod overview;
 

@@ -53,7 +53,7 @@ pub struct Overview {
     webhooks: WebhookView,
     in_doubt: DoubtView,
     /// What guards refused in the span.
-    refused: Vec<RefusedView>,
+    refused: Vec<RefusalView>,
     /// Published rules that fail.
     rule_troubles: Vec<RuleTroubleView>,
     /// Certificates that end within 30 days.
@@ -109,7 +109,7 @@ pub struct DoubtView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RefusedView {
+pub struct RefusalView {
     merchant: String,
     /// `merchant`, `connection`, `api_key`, `peer` or `node`.
     level: String,
@@ -324,10 +324,10 @@ fn webhooks(mut backlogs: Vec<Backlog>, now: DateTime<Utc>, slug: impl Fn(Mercha
     }
 }
 
-fn refused(refusals: Vec<RefusalSum>, slug: impl Fn(MerchantId) -> String) -> Vec<RefusedView> {
+fn refused(refusals: Vec<RefusalSum>, slug: impl Fn(MerchantId) -> String) -> Vec<RefusalView> {
     let mut views: Vec<_> = refusals
         .into_iter()
-        .map(|refusal| RefusedView {
+        .map(|refusal| RefusalView {
             merchant: slug(refusal.merchant_id),
             level: refusal.level,
             reason: refusal.reason,

@@ -42,7 +42,8 @@ const SHOWN_ONCE: [&str; 8] = [
 /// Of webhooks the URL is what matters.
 const SHOWN_ONCE_OF_WEBHOOKS: [&str; 1] = ["secret"];
 /// Last parts of paths that name what is done.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 17] = [
+    "conformance",
     "clone",
     "run",
     "terminal-lab",

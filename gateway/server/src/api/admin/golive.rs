@@ -65,7 +65,7 @@ pub async fn run_checklist(
         golive: &admin.golive,
         rulebook: &admin.rulebook,
         upstream: &admin.upstream,
-        front_door: admin.front_door().ok(),
+        front_door: admin.public_address.get().copied(),
         nudge: &|| admin.new_deliveries.notify_one(),
     };
     let results = checking.run(&merchant, &options).await?;

@@ -68,7 +68,7 @@ impl From<store::List> for ListView {
 pub struct EntryView {
     key: String,
     /// Any JSON, as it was given; null when the key has none.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     value: Option<Box<RawValue>>,
 }
 
@@ -85,7 +85,7 @@ impl From<ListEntry> for EntryView {
 #[serde(deny_unknown_fields)]
 pub struct EntryBody {
     /// Any JSON, at most 1 KiB of text and 8 levels deep; absent or null for none.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     #[serde(default)]
     value: Option<Box<RawValue>>,
 }
@@ -359,7 +359,7 @@ pub struct LookUpQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LookUpView {
     present: bool,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     value: Option<Value>,
 }
 

@@ -187,7 +187,8 @@ pub struct PluginView {
 }
 
 /// The networks that this build speaks.
-#[utoipa::path(context_path = "/admin/v1", tag = "connections", responses((status = 200, body = List<PluginView>)))]
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    responses((status = 200, body = List<PluginView>), (status = "4XX", body = Problem)))]
 #[get("/plugins")]
 pub async fn list_plugins(admin: Data<Admin>) -> Json<List<PluginView>> {
     let views = admin.onboarding.plugins.iter().map(|plugin| {

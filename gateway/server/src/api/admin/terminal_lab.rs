@@ -1,28 +1,24 @@
 //! The terminal lab: a request of a terminal by the gateway's own front door, through the same guards, rules and ledger as
 //! one from the street. What is paid here is a payment like any other.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
-
 use actix_web::post;
 use actix_web::web::{Data, Json, Path, ServiceConfig};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Cursor, PaymentFilter};
-use url::Url;
+use store::{Connection, Cursor, Merchant, PaymentFilter};
 use utoipa::ToSchema;
 
 use super::{Admin, now};
 use crate::api::problem::Problem;
 use crate::kiosk::{Command, Move};
+use crate::office::conformance::{Conformance, ConformanceReport};
+use crate::office::front_door::{FrontDoor, Unheard};
 
-/// A network waits so long for an answer.
-const TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest text of a field, in bytes.
 const TEXT_BYTES_MAX: usize = 200;
 
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(play_terminal);
+    config.service(play_terminal).service(run_conformance);
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -87,19 +83,8 @@ pub async fn play_terminal(
     let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
     let body = body.into_inner();
     let asked = asked(&body, now(&admin).timestamp_millis())?;
-    let mut url = admin.front_door()?;
-    url.set_path(&format!("/in/{}/{}", merchant.slug, connection.slug));
-    url.query_pairs_mut().extend_pairs(asked.parameters(now(&admin)));
-    let mut call = client()?.get(url.clone());
-    if let (Some(login), Some(password)) = (&connection.basic_login, &body.password) {
-        call = call.basic_auth(login, Some(password.expose_secret()));
-    }
-    let unheard = |error: reqwest::Error| Problem::unavailable(format!("the front door did not answer: {error}"));
-    let answer = call.send().await.map_err(unheard)?;
-    let response = PlayedResponse {
-        status: answer.status().as_u16(),
-        body: answer.text().await.map_err(unheard)?,
-    };
+    let door = admin.front_door(&merchant, &connection, body.password)?;
+    let heard = door.ask(&asked, now(&admin)).await.map_err(unheard)?;
     let known = PaymentFilter {
         connection_id: Some(connection.id),
         search: asked.txn_id,
@@ -112,9 +97,12 @@ pub async fn play_terminal(
     Ok(Json(PlayedView {
         request: PlayedRequest {
             method: "GET",
-            url: url.to_string(),
+            url: heard.url,
         },
-        response,
+        response: PlayedResponse {
+            status: heard.status,
+            body: heard.body,
+        },
         payment_id: known.items.first().map(|payment| payment.id.to_string()),
     }))
 }
@@ -128,13 +116,7 @@ fn asked(body: &LabBody, clock: i64) -> Result<Move, Problem> {
         ("service", body.service.as_deref()),
     ];
     for (field, text) in given {
-        // Whatever else is wrong is for the front door to say.
-        if text.is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
-            return Err(Problem::invalid(
-                field,
-                format!("{field}: has at most {TEXT_BYTES_MAX} bytes"),
-            ));
-        }
+        check_length(field, text)?;
     }
     Ok(Move {
         command: match body.command {
@@ -154,22 +136,78 @@ fn asked(body: &LabBody, clock: i64) -> Result<Move, Problem> {
     })
 }
 
-fn client() -> Result<reqwest::Client, Problem> {
-    let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
-    client.map_err(|error| Problem::internal(error.to_string()))
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConformanceBody {
+    /// An account that the rules accept.
+    #[schema(example = "9123456789")]
+    account: String,
+    /// Of the one payment that is made; 1.00 when absent.
+    #[schema(example = "1.00")]
+    amount: Option<String>,
+    /// Of the connection's Basic login, if it has one.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+}
+
+/// Plays what goes wrong in the street: repeats, another amount under the same number, unknown accounts, wrong data. Makes
+/// one small payment.
+#[utoipa::path(context_path = "/admin/v1", tag = "connections",
+    params(("merchant" = String, Path), ("connection" = String, Path)), request_body = ConformanceBody,
+    responses((status = 200, body = ConformanceReport), (status = "4XX", body = Problem)))]
+#[post("/merchants/{merchant}/connections/{connection}/conformance")]
+pub async fn run_conformance(
+    admin: Data<Admin>,
+    path: Path<(String, String)>,
+    body: Json<ConformanceBody>,
+) -> Result<Json<ConformanceReport>, Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let connection = admin.onboarding.connection(merchant.id, &path.1).await?;
+    let ConformanceBody {
+        account,
+        amount,
+        password,
+    } = body.into_inner();
+    for (field, text) in [("account", Some(account.as_str())), ("amount", amount.as_deref())] {
+        check_length(field, text)?;
+    }
+    let door = admin.front_door(&merchant, &connection, password)?;
+    let conformance = Conformance {
+        door: &door,
+        clock: &*admin.clock,
+        account: &account,
+        amount: amount.as_deref().unwrap_or("1.00"),
+    };
+    let report = conformance.run(&merchant.slug, &connection.slug).await;
+    report.map(Json).map_err(unheard)
+}
+
+/// Whatever else is wrong is for the front door to say.
+fn check_length(field: &str, text: Option<&str>) -> Result<(), Problem> {
+    match text {
+        Some(text) if text.len() > TEXT_BYTES_MAX => {
+            let detail = format!("{field}: has at most {TEXT_BYTES_MAX} bytes");
+            Err(Problem::invalid(field, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unheard(error: Unheard) -> Problem {
+    Problem::unavailable(error.to_string())
 }
 
 impl Admin {
-    /// Where this node's plain listener is reached from this machine.
-    pub(super) fn front_door(&self) -> Result<Url, Problem> {
+    /// The door of a connection, where this node's plain listener is reached from this machine.
+    fn front_door(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+        password: Option<SecretString>,
+    ) -> Result<FrontDoor, Problem> {
         let address = self.public_address.get().copied();
         let address = address.ok_or_else(|| Problem::unavailable("the public listener is not open yet"))?;
-        let ip = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ip => ip,
-        };
-        let url = format!("http://{}/", SocketAddr::new(ip, address.port()));
-        Url::parse(&url).map_err(|error| Problem::internal(error.to_string()))
+        let login = connection.basic_login.clone().zip(password);
+        FrontDoor::new(address, &merchant.slug, &connection.slug, login).map_err(unheard)
     }
 }

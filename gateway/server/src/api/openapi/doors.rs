@@ -9,6 +9,7 @@ use crate::api::merchant::own;
 
 const ADMIN: &str = "/admin/v1";
 const MERCHANT: &str = "/admin/v1/merchants/{merchant}/";
+const PROBLEM: &str = "#/components/schemas/Problem";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 pub fn complete(description: &mut Value) {
@@ -24,6 +25,7 @@ pub fn complete(description: &mut Value) {
             let permit = Method::from_bytes(method.to_uppercase().as_bytes());
             let permit = permit.ok().and_then(|method| permits::of(&method, path));
             say_permit(operation, path, permit);
+            say_problems(operation);
             if let Some((twin, operation)) = twin(path, operation, permit) {
                 let item = twins.entry(twin).or_insert_with(|| json!({}));
                 if let Some(item) = item.as_object_mut() {
@@ -49,6 +51,22 @@ fn say_permit(operation: &mut Map<String, Value>, path: &str, permit: Option<Per
     };
     operation.insert("x-permission".to_owned(), wanted.into());
     operation.insert("security".to_owned(), security);
+}
+
+/// Problems are told as RFC 9457 wants it.
+fn say_problems(operation: &mut Map<String, Value>) {
+    let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
+    for response in responses.into_iter().flat_map(Map::values_mut) {
+        let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let is_problem = content
+            .get("application/json")
+            .is_some_and(|json| json["schema"]["$ref"] == PROBLEM);
+        if is_problem && let Some(told) = content.remove("application/json") {
+            content.insert("application/problem+json".to_owned(), told);
+        }
+    }
 }
 
 /// The same operation by API key, for the merchant of the key.

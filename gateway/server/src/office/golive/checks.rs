@@ -1,7 +1,9 @@
 //! Checks that are made, not looked up.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use futures_util::future::{join_all, try_join_all};
 use plugin_sdk::EventId;
 use serde::Serialize;
 use serde_json::json;
@@ -17,13 +19,12 @@ use crate::edge::outbound::Outbound;
 use crate::edge::tls::trial;
 use crate::events;
 use crate::kiosk::{Command, Move};
+use crate::office::front_door::FrontDoor;
 use crate::rulebook::Rulebook;
 
 /// How long an endpoint may take to answer the test event.
 const ECHO_WITHIN: Duration = Duration::from_secs(10);
 const ECHO_POLL: Duration = Duration::from_millis(100);
-/// A network waits so long for an answer.
-const TERMINAL_WITHIN: Duration = Duration::from_secs(60);
 /// Connections and endpoints that one run checks, each.
 const CHECKED_MAX: usize = 20;
 
@@ -80,7 +81,7 @@ pub struct Checking<'a> {
     pub rulebook: &'a Rulebook,
     pub upstream: &'a Outbound,
     /// Where this node's plain listener is reached.
-    pub front_door: Option<Url>,
+    pub front_door: Option<SocketAddr>,
     /// Called when an event waits to be delivered.
     pub nudge: &'a (dyn Fn() + Sync),
 }
@@ -98,23 +99,34 @@ impl Checking<'_> {
         let active = connections
             .iter()
             .filter(|connection| connection.status == ConnectionStatus::Active);
-        for connection in active.take(CHECKED_MAX) {
-            let plugin = self.golive.plugins.find(&connection.plugin);
-            if plugin.is_some_and(|plugin| plugin.inbound().is_some()) {
-                results.extend(self.terminal(merchant, connection, options).await);
-            }
-            if plugin.is_some_and(|plugin| plugin.connector().is_some()) {
-                results.extend(self.handshake(connection).await);
-            }
-        }
+        // Side by side: the slowest of them says how long it takes.
+        let checked = active
+            .take(CHECKED_MAX)
+            .map(|connection| self.connection(merchant, connection, options));
+        results.extend(join_all(checked).await.into_iter().flatten());
         let endpoints = store.endpoints(merchant.id).await?;
         let active = endpoints
             .iter()
             .filter(|endpoint| endpoint.status == EndpointStatus::Active);
-        for endpoint in active.take(CHECKED_MAX) {
-            results.push(self.echo(endpoint).await?);
-        }
+        results.extend(try_join_all(active.take(CHECKED_MAX).map(|endpoint| self.echo(endpoint))).await?);
         Ok(results)
+    }
+
+    async fn connection(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+        options: &CheckOptions,
+    ) -> Vec<CheckResult> {
+        let mut results = Vec::new();
+        let plugin = self.golive.plugins.find(&connection.plugin);
+        if plugin.is_some_and(|plugin| plugin.inbound().is_some()) {
+            results.extend(self.terminal(merchant, connection, options).await);
+        }
+        if plugin.is_some_and(|plugin| plugin.connector().is_some()) {
+            results.extend(self.handshake(connection).await);
+        }
+        results
     }
 
     async fn rule_tests(&self, merchant: &Merchant) -> Result<Option<CheckResult>, store::StoreError> {
@@ -143,45 +155,52 @@ impl Checking<'_> {
             currency: options.currency.clone(),
             more: Vec::new(),
         };
-        let path = format!("/in/{}/{}", merchant.slug, connection.slug);
-        let mut results = vec![self.ask(connection, &path, &asked).await];
+        let started = Instant::now();
+        let door = match self.front_door {
+            Some(address) => {
+                FrontDoor::new(address, &merchant.slug, &connection.slug, None).map_err(|error| error.to_string())
+            }
+            None => Err("the public listener is not open yet".to_owned()),
+        };
+        let door = match door {
+            Ok(door) => door,
+            Err(error) => {
+                let result = CheckResult::new("terminal_check", &connection.slug, false, error, started);
+                return vec![result.skipped()];
+            }
+        };
+        let mut results = vec![self.ask(&door, &connection.slug, &asked).await];
         if options.pay && results.iter().all(|result| result.passed) {
             let pay = Move {
                 command: Command::Pay,
                 ..asked
             };
-            results.push(self.ask(connection, &path, &pay).await);
+            results.push(self.ask(&door, &connection.slug, &pay).await);
         }
         results
     }
 
-    async fn ask(&self, connection: &Connection, path: &str, asked: &Move) -> CheckResult {
+    async fn ask(&self, door: &FrontDoor, connection: &str, asked: &Move) -> CheckResult {
         let started = Instant::now();
         let check = if asked.command == Command::Pay {
             "terminal_pay"
         } else {
             "terminal_check"
         };
-        let result = |passed, detail: String| CheckResult::new(check, &connection.slug, passed, detail, started);
-        let Some(mut url) = self.front_door.clone() else {
-            return result(false, "the public listener is not open yet".to_owned()).skipped();
+        let result = |passed, detail: String| CheckResult::new(check, connection, passed, detail, started);
+        let heard = match door.ask(asked, self.golive.clock.now()).await {
+            Ok(heard) => heard,
+            Err(error) => return result(false, error.to_string()),
         };
-        url.set_path(path);
-        url.query_pairs_mut()
-            .extend_pairs(asked.parameters(self.golive.clock.now()));
-        match heard(url).await {
-            Err(error) => result(false, error),
-            Ok((401 | 403, _)) => {
-                let detail = "this machine may not call it: its network proves itself by a login, a certificate or its \
-                              address";
-                result(false, detail.to_owned()).skipped()
-            }
-            Ok((status, body)) if status != 200 => result(false, format!("HTTP {status}: {}", head(&body))),
-            Ok((_, body)) => match told(&body) {
-                Some(0) => result(true, "accepted".to_owned()),
-                Some(code) => result(false, format!("the network would hear result {code}")),
-                None => result(false, format!("the answer has no result: {}", head(&body))),
-            },
+        if heard.is_shut() {
+            let detail =
+                "this machine may not call it: its network proves itself by a login, a certificate or its address";
+            return result(false, detail.to_owned()).skipped();
+        }
+        match heard.result() {
+            Some(0) => result(true, "accepted".to_owned()),
+            Some(code) => result(false, format!("the network would hear result {code}")),
+            None => result(false, format!("HTTP {}: {}", heard.status, heard.head())),
         }
     }
 
@@ -190,13 +209,13 @@ impl Checking<'_> {
         let started = Instant::now();
         let url = address_of(&connection.config)?;
         let result = |passed, detail: String| CheckResult::new("handshake", &connection.slug, passed, detail, started);
-        let tried = trial::with_network(&self.upstream, &self.golive.sealer, connection, url.as_str()).await;
-        Some(match tried {
+        let report = trial::with_network(self.upstream, &self.golive.sealer, connection, url.as_str()).await;
+        Some(match report {
             Err(error) => result(false, error.to_string()),
-            Ok(report) if !report.established => result(
-                false,
-                report.reason.unwrap_or_else(|| "it was not established".to_owned()),
-            ),
+            Ok(report) if !report.established => {
+                let reason = report.reason.unwrap_or_else(|| "it was not established".to_owned());
+                result(false, reason)
+            }
             Ok(report) => match report.distrust {
                 Some(distrust) => result(false, format!("its certificate is not believed: {distrust}")),
                 None => result(true, report.protocol.unwrap_or_default()),
@@ -262,26 +281,6 @@ async fn attempted(
     Ok(Some((delivery.status == DeliveryStatus::Delivered, told)))
 }
 
-async fn heard(url: Url) -> Result<(u16, String), String> {
-    let client = reqwest::Client::builder().timeout(TERMINAL_WITHIN).no_proxy().build();
-    let answer = client.map_err(|error| error.to_string())?.get(url).send().await;
-    let answer = answer.map_err(|error| format!("the front door did not answer: {error}"))?;
-    let status = answer.status().as_u16();
-    Ok((status, answer.text().await.map_err(|error| error.to_string())?))
-}
-
-/// The number in the answer's `<result>`.
-fn told(body: &str) -> Option<i64> {
-    let (_, rest) = body.split_once("<result")?;
-    let (_, rest) = rest.split_once('>')?;
-    rest.split('<').next()?.trim().parse().ok()
-}
-
-fn head(body: &str) -> String {
-    const SHOWN: usize = 120;
-    body.chars().take(SHOWN).collect()
-}
-
 /// Where the network is: the first https address of the config.
 fn address_of(config: &serde_json::Value) -> Option<Url> {
     let texts = config.as_object()?.values().filter_map(serde_json::Value::as_str);
@@ -292,16 +291,6 @@ fn address_of(config: &serde_json::Value) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_result_is_read_from_the_answer() {
-        assert_eq!(told("<response><result>0</result></response>"), Some(0));
-        assert_eq!(
-            told("<response><result fatal=\"true\"> 5 </result></response>"),
-            Some(5)
-        );
-        assert_eq!(told("<response/>"), None);
-    }
 
     #[test]
     fn the_network_s_address_is_an_https_one() {

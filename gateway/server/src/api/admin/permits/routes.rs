@@ -140,6 +140,11 @@ pub const ROUTES: &[Row] = &[
         "/merchants/{merchant}/connections/{connection}/terminal-lab",
         Merchant("terminal_lab:write"),
     ),
+    (
+        "POST",
+        "/merchants/{merchant}/connections/{connection}/conformance",
+        Merchant("terminal_lab:write"),
+    ),
     ("GET", "/plugins", SignedIn),
     ("GET", "/search", SignedIn),
     ("GET", "/overview", Installation("installation:read")),
