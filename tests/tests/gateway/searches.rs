@@ -51,7 +51,7 @@ async fn any_identifier_finds_its_thing(#[values(Sqlite, Postgres)] backend: Bac
     let all = async |text: &str| hits(&admin.get(&format!("/admin/v1/search?q={text}")).await);
     let own = ("payment".to_owned(), "acme".to_owned(), id.to_owned());
     for text in [id, "700100", "9123456789", payment["number"].as_str().unwrap()] {
-        assert_eq!(mine(text).await, [own.clone()], "{text}");
+        assert_eq!(mine(text).await, std::slice::from_ref(&own), "{text}");
         assert!(all(text).await.contains(&own), "{text}");
     }
     let both = all("700100").await;
@@ -69,7 +69,7 @@ async fn any_identifier_finds_its_thing(#[values(Sqlite, Postgres)] backend: Bac
     ];
     for (kind, text) in things {
         let found = (kind.to_owned(), "acme".to_owned(), text.to_owned());
-        assert_eq!(mine(text).await, [found.clone()], "{kind}");
+        assert_eq!(mine(text).await, std::slice::from_ref(&found), "{kind}");
         assert_eq!(all(text).await, [found], "{kind}");
         let foreign = admin
             .get(&format!("/admin/v1/merchants/acme-two/search?q={text}"))

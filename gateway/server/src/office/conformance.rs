@@ -56,6 +56,9 @@ pub struct ConformanceReport {
     pub in_time: bool,
 }
 
+/// A case, and what is wrong with its request.
+type Spoiled = (&'static str, fn(&mut Move));
+
 /// Plays at one connection.
 pub struct Conformance<'a> {
     pub door: &'a FrontDoor,
@@ -83,7 +86,7 @@ impl Conformance<'_> {
             .play(Command::Pay, first, |asked| asked.sum = "2.00".to_owned())
             .await?;
         cases.push(case("other_amount", Expectation::Refused, refused(&other), &other));
-        let wrong: [(&'static str, fn(&mut Move)); 4] = [
+        let wrong: [Spoiled; 4] = [
             ("unknown", |asked| asked.account = UNKNOWN_ACCOUNT.to_owned()),
             ("empty", |asked| asked.account.clear()),
             ("negative", |asked| asked.sum = "-1.00".to_owned()),

@@ -62,7 +62,7 @@ fn say_problems(operation: &mut Map<String, Value>) {
         };
         let is_problem = content
             .get("application/json")
-            .is_some_and(|json| json["schema"]["$ref"] == PROBLEM);
+            .is_some_and(|json| json.pointer("/schema/$ref").and_then(Value::as_str) == Some(PROBLEM));
         if is_problem && let Some(told) = content.remove("application/json") {
             content.insert("application/problem+json".to_owned(), told);
         }
