@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 const BALLAST: &str = "ballast";
-const CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
+static CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
 
 pub struct Disk {
     folder: TempDir,

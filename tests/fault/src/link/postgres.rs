@@ -100,14 +100,18 @@ mod tests {
         let commit = [message(b'C', b"COMMIT\0"), message(b'Z', b"I")].concat();
         let alone = [message(b'C', b"UPDATE 2\0"), message(b'Z', b"I")].concat();
         for cut in 1..8 {
-            let mut words = Words::default();
-            words.begun = true;
+            let mut words = Words {
+                begun: true,
+                ..Words::default()
+            };
             let mut tell = |bytes: &[u8]| bytes.chunks(cut).any(|bytes| words.tell_of_commit(bytes));
             assert!(!tell(&quiet));
             assert!(!tell(&inside));
             assert!(tell(&commit));
-            let mut words = Words::default();
-            words.begun = true;
+            let mut words = Words {
+                begun: true,
+                ..Words::default()
+            };
             let mut tell = |bytes: &[u8]| {
                 bytes
                     .chunks(cut)
