@@ -124,25 +124,32 @@ fmt: ## Format the Rust code
 
 BENCH := "$$CARGO_TARGET_DIR/release"
 
-bench: ## Compare with nginx + lua, pgbench and php-fpm on this machine; writes tests/bench/*.md (20 minutes)
+define bench_binaries
 	@$(SETUP) bench
 	$(own_target)
-	cargo build --release --workspace --bin tollgate
+	cargo build --release --workspace --bin tollgate --bin constant
 	cargo build --release -p rules --example decisions
-	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --output tests/bench/RESULTS.md
+endef
+
+bench: ## Compare with nginx, HAProxy, pgbench, php-fpm and others on this machine; writes tests/bench/*.md (about 1 hour)
+	$(bench_binaries)
+	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --constant $(BENCH)/constant --output tests/bench/RESULTS.md
 	python3 tests/bench/decisions.py --decisions $(BENCH)/examples/decisions --output tests/bench/DECISIONS.md
 	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --output tests/bench/NEIGHBOURS.md
 	python3 tests/bench/guards.py --tollgate $(BENCH)/tollgate --output tests/bench/GUARDS.md
+	python3 tests/bench/tls.py --tollgate $(BENCH)/tollgate --output tests/bench/TLS.md
+	python3 tests/bench/api.py --tollgate $(BENCH)/tollgate --output tests/bench/API.md
+	python3 tests/bench/webhooks.py --tollgate $(BENCH)/tollgate --output tests/bench/WEBHOOKS.md
+	python3 tests/bench/latency.py --tollgate $(BENCH)/tollgate --output tests/bench/LATENCY.md
+	python3 tests/bench/footprint.py --tollgate $(BENCH)/tollgate --output tests/bench/FOOTPRINT.md
+	python3 tests/bench/millions.py --tollgate $(BENCH)/tollgate --output tests/bench/MILLIONS.md
 
-bench-quick: ## The same, one short round, printed only: tells that it works, not how fast
-	@$(SETUP) bench
-	$(own_target)
-	cargo build --release --workspace --bin tollgate
-	cargo build --release -p rules --example decisions
-	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --quick
+bench-quick: ## What is short of it, one short round, printed only: tells that it works, and about how fast
+	$(bench_binaries)
+	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --constant $(BENCH)/constant --quick
 	python3 tests/bench/decisions.py --decisions $(BENCH)/examples/decisions --quick
-	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --quick
-	python3 tests/bench/guards.py --tollgate $(BENCH)/tollgate --quick
+	for part in tls api footprint; do \
+		python3 tests/bench/$$part.py --tollgate $(BENCH)/tollgate --quick || exit 1; done
 
 clean: ## Remove what was built, for all clones that share the target directory
 	cargo clean

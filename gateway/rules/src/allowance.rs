@@ -45,7 +45,7 @@ const LONG_CALL_WEIGHT: u32 = 1_000;
 /// With so much suspicion a merchant runs aside: three long calls, or one soon after it came back.
 const SUSPICION_MAX: u32 = 3 * LONG_CALL_WEIGHT;
 /// It runs aside for so long, doubled with each time that it comes back and has long calls again.
-const ASIDE_MIN: Duration = Duration::from_secs(5);
+const ASIDE_MIN: Duration = Duration::from_secs(30);
 const ASIDE_MAX: Duration = Duration::from_secs(300);
 
 /// Why a call is not admitted.
@@ -232,18 +232,20 @@ mod tests {
 
     #[test]
     fn a_long_call_sends_a_merchant_aside_and_the_next_time_for_longer() {
-        let allowance = Allowance::new(AllowanceLimits::default());
+        let (allowance, least) = (Allowance::new(AllowanceLimits::default()), nanos(ASIDE_MIN));
+        let ends_at = |end| allowance.runs_aside_at(end - 1) && !allowance.runs_aside_at(end);
         assert!(!allowance.runs_aside_at(1));
         allowance.send_aside_at(SECOND);
-        assert!(allowance.runs_aside_at(6 * SECOND - 1) && !allowance.runs_aside_at(6 * SECOND));
+        assert!(ends_at(SECOND + least));
         // While aside, another long call only begins the time anew.
         allowance.send_aside_at(5 * SECOND);
-        assert!(allowance.runs_aside_at(10 * SECOND - 1) && !allowance.runs_aside_at(10 * SECOND));
-        allowance.send_aside_at(10 * SECOND);
-        assert!(allowance.runs_aside_at(20 * SECOND - 1) && !allowance.runs_aside_at(20 * SECOND));
-        let behaved = 20 * SECOND + nanos(ASIDE_MAX);
+        assert!(ends_at(5 * SECOND + least));
+        let back = 5 * SECOND + least;
+        allowance.send_aside_at(back);
+        assert!(ends_at(back + 2 * least));
+        let behaved = back + 2 * least + nanos(ASIDE_MAX);
         allowance.send_aside_at(behaved);
-        assert!(!allowance.runs_aside_at(behaved + 5 * SECOND));
+        assert!(ends_at(behaved + least));
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub(crate) struct Aside {
     jobs: mpsc::Sender<Job>,
 }
 
+/// How far the thread stands back when workers want the cores, as `nice` counts it.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
 /// A call as it travels to the thread.
 #[derive(Debug)]
 struct Job {
@@ -104,6 +108,9 @@ fn lost() -> Decision {
 
 /// The thread's work: each call is a task, so that one that waits for its host is in nobody's way.
 fn serve(engine: &Weak<Shared>, mut jobs: mpsc::Receiver<Job>) {
+    // Only there it is the thread's own. Where it is refused, all threads have equal rights to the cores.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICENESS);
     let runtime = match runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, "slow rules have no runtime of their own"),

@@ -110,10 +110,11 @@ async fn run(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
         if group.is_empty() {
             continue;
         }
-        let answers = match tokio::time::timeout(QUERY_TIMEOUT, ask(&mut link, &group)).await {
-            Ok(answers) => answers,
-            Err(_) => Err(StoreError::TimedOut),
-        };
+        let mut answers = ask_in_time(&mut link, &group).await;
+        if let Err(StoreError::Unavailable(_)) = answers {
+            // A connection that broke while nobody used it says nothing of the database: it may be back long since.
+            answers = ask_in_time(&mut link, &group).await;
+        }
         match answers {
             Ok(known) => {
                 for question in group.drain(..) {
@@ -132,6 +133,13 @@ async fn run(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
                 }
             }
         }
+    }
+}
+
+async fn ask_in_time(link: &mut Link, group: &[Question]) -> Result<Known, StoreError> {
+    match tokio::time::timeout(QUERY_TIMEOUT, ask(link, group)).await {
+        Ok(answers) => answers,
+        Err(_) => Err(StoreError::TimedOut),
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn call(urls: &[String], until: Instant, rate: Option<f64>, counts: &A
 
 /// Every second call is a pay.
 async fn one(http: &reqwest::Client, url: &str, number: u64, counts: &Counts) {
-    let command = if number % 2 == 0 { "check" } else { "pay" };
+    let command = if number.is_multiple_of(2) { "check" } else { "pay" };
     let query = format!(
         "command={command}&txn_id={}&txn_date=20260615143000&account=4957835959&ccy=RUB&sum=10.45",
         number / 2 + 1
