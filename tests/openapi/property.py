@@ -182,6 +182,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1, help="each with a gateway and a seed of its own")
     arguments = parser.parse_args()
+    # It runs in a folder of its own; a bare name is looked for in PATH.
+    if os.sep in arguments.schemathesis:
+        arguments.schemathesis = os.path.abspath(arguments.schemathesis)
     good = True
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory(prefix="tollgate-openapi-") as folder:
