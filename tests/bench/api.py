@@ -5,7 +5,6 @@ Ours goes through API key, idempotency key, intent in the database, the network'
 database. The peer is the same simulator, asked directly. Both runs use the same number of connections.
 """
 
-import argparse
 import contextlib
 import json
 import pathlib
@@ -51,7 +50,7 @@ def ours(made, network):
         config = called("POST", network + "/sandbox/connect", None, {"notify": f"http://127.0.0.1:{public}/in/{slug}"})["payin"]
         called("POST", f"{merchants}/{slug}/connections", made.token, {"slug": "payin", "plugin": "payin", "config": config})
         key = called("POST", f"{merchants}/{slug}/api_keys", made.token, {"name": "bench", "scopes": ["*"]})
-        yield process, f"http://127.0.0.1:{public}/v1", key["secret"]
+        yield process, f"http://127.0.0.1:{public}/v1", key["key"]
 
 
 def load(made, url, whom, token, seconds):
@@ -96,21 +95,8 @@ def report(rounds):
     ]) + "\n"
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--tollgate", type=pathlib.Path, required=True, help="our binary")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=8, help="length of a turn")
-    parser.add_argument("--quick", action="store_true", help="one round of 3 seconds")
-    parser.add_argument("--output", type=pathlib.Path, help="write the report here too")
-    options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.seconds = 1, 3
-    return options
-
-
 def main():
-    options = arguments()
+    options = bench.usual_options(__doc__, 8, 3)
     try:
         with bench.workplace(options.tollgate, "api") as (directory, tollgate, _):
             made = bench.Bench(directory, tollgate, options.seconds)
@@ -119,9 +105,7 @@ def main():
     except (bench.Failure, subprocess.SubprocessError) as failure:
         bench.give_up("api", failure)
     text = report(rounds)
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
 
 
 if __name__ == "__main__":

@@ -650,6 +650,30 @@ def workplace(binary, name, where="/var/tmp"):
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def usual_options(description, seconds, quick_seconds, rounds=3, further=()):
+    """What the measurements beside this one are told. Each of `further` is the name of a hidden option, with its type."""
+    parser = argparse.ArgumentParser(description=description.split("\n", maxsplit=1)[0])
+    # A hidden option makes it a part of another run, which needs no binary.
+    parser.add_argument("--tollgate", type=pathlib.Path, required=not further, help="our binary")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--seconds", type=type(seconds), default=seconds, help="length of a turn")
+    parser.add_argument("--quick", action="store_true", help=f"one round of {quick_seconds} seconds")
+    parser.add_argument("--output", type=pathlib.Path, help="write the report here too")
+    for name, kind in further:
+        parser.add_argument(name, type=kind, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, quick_seconds
+    return options
+
+
+def tell(text, output):
+    """Prints a report, and writes it where it is wanted."""
+    print(text)
+    if output:
+        output.write_text(text)
+
+
 def give_up(name, failure):
     if failure.log and failure.log.exists():
         print(f"End of {failure.log.name}:\n{tail(failure.log)}", file=sys.stderr)
@@ -679,9 +703,7 @@ def main():
             text = compare(options, directory, tollgate)
     except Failure as failure:
         give_up("bench", failure)
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    tell(text, options.output)
 
 
 def compare(options, directory, tollgate):

@@ -76,9 +76,7 @@ def main():
             f"Load average at the end: {os.getloadavg()[0]:.1f}."]) + "\n"
     except bench.Failure as failure:
         sys.exit(f"decisions: {failure}")
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
 
 
 if __name__ == "__main__":

@@ -70,9 +70,7 @@ def main():
     except (bench.Failure, subprocess.SubprocessError) as failure:
         bench.give_up("footprint", failure)
     text = "## Footprint\n\n" + bench.table(["What", "Measured", "Aim", "Met"], rows) + "\n"
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@
 3. The script that takes permits in Redis against plain INCR, by redis-benchmark in the same run.
 """
 
-import argparse
 import contextlib
 import json
 import pathlib
@@ -173,21 +172,8 @@ def operations(directory, user, options):
             + bench.table(["command", "clients", "pipelined", "per second", "of INCR", "p50 ms"], rows))
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--tollgate", type=pathlib.Path, required=True, help="our binary")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=15, help="length of a turn")
-    parser.add_argument("--quick", action="store_true", help="one round of 3 seconds")
-    parser.add_argument("--output", type=pathlib.Path, help="write the report here too")
-    options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.seconds = 1, 3
-    return options
-
-
 def main():
-    options = arguments()
+    options = bench.usual_options(__doc__, 15, 3)
     try:
         with bench.workplace(options.tollgate, "guards") as (directory, tollgate, user):
             turns = flood(directory, tollgate, user, options)
@@ -196,9 +182,7 @@ def main():
     except bench.Failure as failure:
         bench.give_up("guards", failure)
     text = "\n\n".join(parts) + "\n"
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
     failed = [result["sample"] for results in turns.values() for result in results if result["failed"]]
     if failed:
         sys.exit(f"guards: checks of B failed, such as {failed[0]}")

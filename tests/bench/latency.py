@@ -71,9 +71,7 @@ def main():
             text = report(results, options.seconds)
     except bench.Failure as failure:
         bench.give_up("latency", failure)
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
 
 
 if __name__ == "__main__":

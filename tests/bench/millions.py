@@ -148,9 +148,7 @@ def main():
     except (bench.Failure, subprocess.SubprocessError) as failure:
         bench.give_up("millions", failure)
     text = report(few, many, options.payments, seconds, size)
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
 
 
 if __name__ == "__main__":

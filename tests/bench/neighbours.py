@@ -6,7 +6,6 @@ A sends nothing, then honest checks, then the same number of checks while its sc
 engine's corpus, and scripts that go to the edge of every limit and then accept. Fails if any of B's checks fails.
 """
 
-import argparse
 import asyncio
 import json
 import pathlib
@@ -194,22 +193,8 @@ def report(turns, told):
     ]) + "\n"
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--tollgate", type=pathlib.Path, help="our binary")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=30, help="length of a turn")
-    parser.add_argument("--quick", action="store_true", help="one round of 5 seconds")
-    parser.add_argument("--output", type=pathlib.Path, help="write the report here too")
-    parser.add_argument("--drive", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.seconds = 1, 5
-    return options
-
-
 def main():
-    options = arguments()
+    options = bench.usual_options(__doc__, 30.0, 5, further=[("--drive", str)])
     if options.drive:
         print(json.dumps(asyncio.run(drive(*json.loads(options.drive)))))
         return
@@ -226,9 +211,7 @@ def main():
     except bench.Failure as failure:
         bench.give_up("neighbours", failure)
     text = report(turns, told)
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
     failed = [result["sample"] for results in turns.values() for result in results if result["failed"]]
     if failed:
         sys.exit(f"neighbours: checks of B failed, such as {failed[0]}")

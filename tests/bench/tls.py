@@ -6,7 +6,6 @@ handshakes, `ab` the requests. nginx answers a constant; ours is a check with al
 beside its own figure without TLS.
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -58,7 +57,9 @@ def certificates(directory):
 def ours(made):
     """The TLS port and the plain one."""
     port = bench.free_port()
-    settings = {"TOLLGATE_PUBLIC__TLS_LISTEN": f"127.0.0.1:{port}", "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN": made.token,
+    settings = {"TOLLGATE_PUBLIC__TLS_LISTEN": f"127.0.0.1:{port}",
+                # `s_time` asks for no name.
+                "TOLLGATE_PUBLIC__TLS_DEFAULT_NAME": NAME, "TOLLGATE_ADMIN__BOOTSTRAP_TOKEN": made.token,
                 "TOLLGATE_MASTER_KEY": bench.new_master_key(made.tollgate),
                 "TOLLGATE_RULES__MERCHANT_CPU_MS_PER_SECOND": "2000"}
     database = f"sqlite://{made.directory}/tls-{port}.db"
@@ -168,21 +169,8 @@ def report(rounds):
     ]) + "\n"
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--tollgate", type=pathlib.Path, required=True, help="our binary")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=5, help="length of a turn")
-    parser.add_argument("--quick", action="store_true", help="one round of 2 seconds")
-    parser.add_argument("--output", type=pathlib.Path, help="write the report here too")
-    options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.seconds = 1, 2
-    return options
-
-
 def main():
-    options = arguments()
+    options = bench.usual_options(__doc__, 5, 2)
     try:
         with bench.workplace(options.tollgate, "tls") as (directory, tollgate, _):
             made = bench.Bench(directory, tollgate, options.seconds)
@@ -192,9 +180,7 @@ def main():
     except (bench.Failure, subprocess.SubprocessError, OSError) as failure:
         bench.give_up("tls", failure)
     text = report(rounds)
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Pays make events, each is delivered to a sink of ours that answers 200 at once (
 is wrk, which posts a body of the same size to the same sink.
 """
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -144,22 +143,8 @@ def report(rounds):
     ]) + "\n"
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--tollgate", type=pathlib.Path, help="our binary")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=int, default=10, help="length of a turn")
-    parser.add_argument("--quick", action="store_true", help="one round of 3 seconds")
-    parser.add_argument("--output", type=pathlib.Path, help="write the report here too")
-    parser.add_argument("--sink", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.seconds = 1, 3
-    return options
-
-
 def main():
-    options = arguments()
+    options = bench.usual_options(__doc__, 10, 3, rounds=2, further=[("--sink", int)])
     if options.sink:
         return asyncio.run(sink(options.sink))
     try:
@@ -170,9 +155,7 @@ def main():
     except (bench.Failure, subprocess.SubprocessError) as failure:
         bench.give_up("webhooks", failure)
     text = report(rounds)
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    bench.tell(text, options.output)
 
 
 if __name__ == "__main__":

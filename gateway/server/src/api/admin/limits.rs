@@ -102,6 +102,19 @@ async fn set(
     Ok(Json(admin.traffic.set(merchant, of, limits, setting).await?.into()))
 }
 
+/// The connection that a path names, with its merchant.
+async fn connection_of(admin: &Admin, path: &(String, String)) -> Result<(MerchantId, TrafficOf), Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    Ok((merchant.id, admin.traffic.connection(merchant.id, &path.1).await?))
+}
+
+/// The API key that a path names, with its merchant.
+async fn key_of(admin: &Admin, path: &(String, String)) -> Result<(MerchantId, TrafficOf), Problem> {
+    let merchant = admin.merchant(&path.0).await?;
+    let id: ApiKeyId = read_id(&path.1, "this API key")?;
+    Ok((merchant.id, admin.traffic.api_key(merchant.id, id).await?))
+}
+
 /// How much the merchant may bring.
 #[utoipa::path(context_path = "/admin/v1", tag = "limits", params(("merchant" = String, Path)),
     responses((status = 200, body = TrafficView), (status = "4XX", body = Problem)))]
@@ -137,9 +150,8 @@ pub async fn get_connection_limits(
     admin: Data<Admin>,
     path: Path<(String, String)>,
 ) -> Result<Json<TrafficView>, Problem> {
-    let merchant = admin.merchant(&path.0).await?;
-    let of = admin.traffic.connection(merchant.id, &path.1).await?;
-    view(&admin, merchant.id, &of).await
+    let (merchant, of) = connection_of(&admin, &path).await?;
+    view(&admin, merchant, &of).await
 }
 
 /// Replaces what the operator set for the connection.
@@ -153,10 +165,9 @@ pub async fn set_connection_limits(
     path: Path<(String, String)>,
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
-    let merchant = admin.merchant(&path.0).await?;
-    let of = admin.traffic.connection(merchant.id, &path.1).await?;
+    let (merchant, of) = connection_of(&admin, &path).await?;
     let operator = (LimitSetter::Operator, &caller);
-    set(&admin, merchant.id, &of, body.into_inner(), operator).await
+    set(&admin, merchant, &of, body.into_inner(), operator).await
 }
 
 /// How much may come under the API key.
@@ -165,10 +176,8 @@ pub async fn set_connection_limits(
     responses((status = 200, body = TrafficView), (status = "4XX", body = Problem)))]
 #[get("/merchants/{merchant}/api_keys/{key}/limits")]
 pub async fn get_key_limits(admin: Data<Admin>, path: Path<(String, String)>) -> Result<Json<TrafficView>, Problem> {
-    let merchant = admin.merchant(&path.0).await?;
-    let id: ApiKeyId = read_id(&path.1, "this API key")?;
-    let of = admin.traffic.api_key(merchant.id, id).await?;
-    view(&admin, merchant.id, &of).await
+    let (merchant, of) = key_of(&admin, &path).await?;
+    view(&admin, merchant, &of).await
 }
 
 /// Replaces what the operator set for the API key.
@@ -182,11 +191,9 @@ pub async fn set_key_limits(
     path: Path<(String, String)>,
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
-    let merchant = admin.merchant(&path.0).await?;
-    let id: ApiKeyId = read_id(&path.1, "this API key")?;
-    let of = admin.traffic.api_key(merchant.id, id).await?;
+    let (merchant, of) = key_of(&admin, &path).await?;
     let operator = (LimitSetter::Operator, &caller);
-    set(&admin, merchant.id, &of, body.into_inner(), operator).await
+    set(&admin, merchant, &of, body.into_inner(), operator).await
 }
 
 /// Replaces what the merchant allows itself below what the operator gave; never more.
@@ -217,10 +224,9 @@ pub async fn lower_connection_limits(
     path: Path<(String, String)>,
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
-    let merchant = admin.merchant(&path.0).await?;
-    let of = admin.traffic.connection(merchant.id, &path.1).await?;
+    let (merchant, of) = connection_of(&admin, &path).await?;
     let own = (LimitSetter::Merchant, &caller);
-    set(&admin, merchant.id, &of, body.into_inner(), own).await
+    set(&admin, merchant, &of, body.into_inner(), own).await
 }
 
 /// The same of an API key.
@@ -234,11 +240,9 @@ pub async fn lower_key_limits(
     path: Path<(String, String)>,
     body: Json<TrafficBody>,
 ) -> Result<Json<TrafficView>, Problem> {
-    let merchant = admin.merchant(&path.0).await?;
-    let id: ApiKeyId = read_id(&path.1, "this API key")?;
-    let of = admin.traffic.api_key(merchant.id, id).await?;
+    let (merchant, of) = key_of(&admin, &path).await?;
     let own = (LimitSetter::Merchant, &caller);
-    set(&admin, merchant.id, &of, body.into_inner(), own).await
+    set(&admin, merchant, &of, body.into_inner(), own).await
 }
 
 /// What of the caps is in use, and what was refused.
