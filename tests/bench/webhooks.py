@@ -90,12 +90,12 @@ def running_sink(made):
 def delivering(made, sink_url):
     with made.running_tollgate("postgres", {"TOLLGATE_WEBHOOKS__ALLOW_NETWORKS": "127.0.0.0/8"}) as (process, url):
         merchants = f"http://127.0.0.1:{made.admin_port}/admin/v1/merchants"
-        status, answer = bench.fetch(f"{merchants}/bench/webhook_endpoints", "POST", made.token, {"url": sink_url + "/hook"})
+        status, answer = bench.fetch(f"{merchants}/bench/webhook-endpoints", "POST", made.token, {"url": sink_url + "/hook"})
         if status != 201:
             raise bench.Failure(f"the endpoint was refused: {answer}")
         time.sleep(1)
         yield process, url
-        status, answer = bench.fetch(f"{merchants}/bench/webhook_endpoints/{json.loads(answer)['id']}", "DELETE", made.token)
+        status, answer = bench.fetch(f"{merchants}/bench/webhook-endpoints/{json.loads(answer)['id']}", "DELETE", made.token)
 
 
 def arrived(sink_url, expected, patience=120):
