@@ -127,7 +127,7 @@ BENCH := "$$CARGO_TARGET_DIR/release"
 define bench_binaries
 	@$(SETUP) bench
 	$(own_target)
-	cargo build --release --workspace --bin tollgate --bin constant
+	cargo build --release --workspace --bin tollgate --bin constant --bin pace --bin post
 	cargo build --release -p rules --example decisions
 endef
 
@@ -135,11 +135,11 @@ bench: ## Compare with nginx, HAProxy, pgbench, php-fpm and others on this machi
 	$(bench_binaries)
 	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --constant $(BENCH)/constant --output tests/bench/RESULTS.md
 	python3 tests/bench/decisions.py --decisions $(BENCH)/examples/decisions --output tests/bench/DECISIONS.md
-	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --output tests/bench/NEIGHBOURS.md
-	python3 tests/bench/guards.py --tollgate $(BENCH)/tollgate --output tests/bench/GUARDS.md
+	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --pace $(BENCH)/pace --output tests/bench/NEIGHBOURS.md
+	python3 tests/bench/guards.py --tollgate $(BENCH)/tollgate --pace $(BENCH)/pace --constant $(BENCH)/constant --output tests/bench/GUARDS.md
 	python3 tests/bench/tls.py --tollgate $(BENCH)/tollgate --output tests/bench/TLS.md
 	python3 tests/bench/api.py --tollgate $(BENCH)/tollgate --output tests/bench/API.md
-	python3 tests/bench/webhooks.py --tollgate $(BENCH)/tollgate --output tests/bench/WEBHOOKS.md
+	python3 tests/bench/webhooks.py --tollgate $(BENCH)/tollgate --post $(BENCH)/post --output tests/bench/WEBHOOKS.md
 	python3 tests/bench/latency.py --tollgate $(BENCH)/tollgate --output tests/bench/LATENCY.md
 	python3 tests/bench/footprint.py --tollgate $(BENCH)/tollgate --output tests/bench/FOOTPRINT.md
 	python3 tests/bench/millions.py --tollgate $(BENCH)/tollgate --output tests/bench/MILLIONS.md

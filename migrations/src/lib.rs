@@ -32,6 +32,7 @@ mod m20261128_000041_single_sign_on;
 mod m20261128_000050_back_office;
 mod m20261128_000051_exports;
 mod m20261128_000052_settlement_notes;
+mod m20261128_000060_lease_holders;
 
 #[derive(Debug)]
 pub struct Migrator;
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000050_back_office::Migration),
             Box::new(m20261128_000051_exports::Migration),
             Box::new(m20261128_000052_settlement_notes::Migration),
+            Box::new(m20261128_000060_lease_holders::Migration),
         ]
     }
 }

@@ -650,8 +650,9 @@ def workplace(binary, name, where="/var/tmp"):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def usual_options(description, seconds, quick_seconds, rounds=3, further=()):
-    """What the measurements beside this one are told. Each of `further` is the name of a hidden option, with its type."""
+def usual_options(description, seconds, quick_seconds, rounds=3, further=(), programs=()):
+    """What the measurements beside this one are told. Each of `further` is the name of a hidden option, with its type;
+    each of `programs` the option that names a program of ours which takes part."""
     parser = argparse.ArgumentParser(description=description.split("\n", maxsplit=1)[0])
     # A hidden option makes it a part of another run, which needs no binary.
     parser.add_argument("--tollgate", type=pathlib.Path, required=not further, help="our binary")
@@ -659,6 +660,8 @@ def usual_options(description, seconds, quick_seconds, rounds=3, further=()):
     parser.add_argument("--seconds", type=type(seconds), default=seconds, help="length of a turn")
     parser.add_argument("--quick", action="store_true", help=f"one round of {quick_seconds} seconds")
     parser.add_argument("--output", type=pathlib.Path, help="write the report here too")
+    for name in programs:
+        parser.add_argument(name, type=pathlib.Path, required=not further)
     for name, kind in further:
         parser.add_argument(name, type=kind, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -6,7 +6,6 @@ A sends nothing, then honest checks, then the same number of checks while its sc
 engine's corpus, and scripts that go to the edge of every limit and then accept. Fails if any of B's checks fails.
 """
 
-import asyncio
 import json
 import pathlib
 import re
@@ -45,49 +44,14 @@ def attacks():
         yield f"at the limit: {name}", f"return {{ check = function(request, ctx) {body} return accept() end }}"
 
 
-# Load, in a process of its own
+# Load
 
 
-async def connection(address, path, due, delays, failures):
-    reader, writer = await asyncio.open_connection(*address)
-    while (at := await due.get()) is not None:
-        query = f"?command=check&txn_id={secrets.randbelow(10**17) + 10**17}&account=42&sum=10.00&ccy=RUB"
-        writer.write(f"GET {path}{query} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        size = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE).group(1))
-        body = await reader.readexactly(size)
-        delays.append(time.perf_counter() - at)
-        if b"<result>0</result>" not in body:
-            failures.append(body.decode(errors="replace")[:300])
-    writer.close()
-
-
-async def drive(port, path, rate, connections, seconds):
-    """Sends at a constant rate, whatever the answers do."""
-    due, delays, failures = asyncio.Queue(), [], []
-    clients = [asyncio.create_task(connection(("127.0.0.1", port), path, due, delays, failures))
-               for _ in range(connections)]
-    start = time.perf_counter()
-    for number in range(int(rate * seconds)):
-        at = start + number / rate
-        await asyncio.sleep(max(0, at - time.perf_counter()))
-        due.put_nowait(at)
-    for _ in clients:
-        due.put_nowait(None)
-    await asyncio.wait_for(asyncio.gather(*clients), 60)
-    delays.sort()
-
-    def share(part):
-        return 1000 * delays[min(len(delays) - 1, int(len(delays) * part))]
-
-    return {"sent": len(delays), "failed": len(failures), "sample": failures[0] if failures else "",
-            "p50": share(0.5), "p99": share(0.99), "p999": share(0.999), "most": 1000 * delays[-1]}
-
-
-def driver(port, merchant, rate, connections, seconds):
-    command = [sys.executable, __file__, "--drive",
-               json.dumps([port, f"/in/{merchant}/terminal", rate, connections, seconds])]
-    return subprocess.Popen(bench.unprivileged(command, None), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+def pace(program, port, merchant, rate, connections, seconds):
+    """Checks of a merchant at a constant rate, from a process of its own."""
+    command = [program, port, f"/in/{merchant}/terminal", rate, connections, seconds]
+    return subprocess.Popen(list(map(str, bench.unprivileged(command, None))), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, text=True)
 
 
 def result_of(process):
@@ -101,8 +65,9 @@ def result_of(process):
 
 
 class Stage:
-    def __init__(self, admin, public, token):
+    def __init__(self, admin, public, token, pace):
         self.url, self.port, self.token = f"http://127.0.0.1:{admin}/admin/v1/merchants", public, token
+        self.pace = pace
 
     def call(self, method, path, body):
         return bench.fetch(self.url + path, method, self.token, body)
@@ -125,12 +90,12 @@ class Stage:
 
 
 def alone(stage, seconds):
-    return result_of(driver(stage.port, "b", B_RATE, B_CONNECTIONS, seconds))
+    return result_of(pace(stage.pace, stage.port, "b", B_RATE, B_CONNECTIONS, seconds))
 
 
 def beside(stage, seconds, rate, during):
-    neighbour = driver(stage.port, "a", rate, A_CONNECTIONS, seconds)
-    mine = driver(stage.port, "b", B_RATE, B_CONNECTIONS, seconds)
+    neighbour = pace(stage.pace, stage.port, "a", rate, A_CONNECTIONS, seconds)
+    mine = pace(stage.pace, stage.port, "b", B_RATE, B_CONNECTIONS, seconds)
     until = time.monotonic() + seconds
     during(until)
     result = result_of(mine)
@@ -194,10 +159,7 @@ def report(turns, told):
 
 
 def main():
-    options = bench.usual_options(__doc__, 30.0, 5, further=[("--drive", str)])
-    if options.drive:
-        print(json.dumps(asyncio.run(drive(*json.loads(options.drive)))))
-        return
+    options = bench.usual_options(__doc__, 30.0, 5, programs=["--pace"])
     try:
         with bench.workplace(options.tollgate, "neighbours") as (directory, tollgate, user):
             token = secrets.token_hex(24)
@@ -205,7 +167,7 @@ def main():
             database = f"sqlite://{directory}/tollgate.db"
             served = bench.gateway(tollgate, user, directory / "tollgate.log", database, settings)
             with served as (_, public, admin):
-                stage = Stage(admin, public, token)
+                stage = Stage(admin, public, token, options.pace)
                 stage.provision()
                 turns, told = rounds(stage, options)
     except bench.Failure as failure:

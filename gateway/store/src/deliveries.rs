@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use plugin_sdk::{DeliveryId, EndpointId, EventId, MerchantId, PaymentId};
 use sea_orm::{
@@ -15,6 +17,8 @@ use crate::{Cursor, NewDelivery, Page, Store, StoreError};
 
 /// Deliveries that one statement cancels at most.
 const CANCELLED_AT_ONCE: i64 = 5_000;
+const ALWAYS_BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
+    SET LOCAL enable_sort = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 /// Events that one call of "resend all" adds deliveries for at most.
 const RESEND_EVENTS_MAX: u64 = 10_000;
 
@@ -71,11 +75,24 @@ impl DeliveryStatus {
 /// An active endpoint with deliveries that are due.
 pub type WaitingEndpoint = Endpoint;
 
+/// What a node asks for when it takes deliveries of an endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// Unlike any other node's.
+    pub node: &'a str,
+    pub now: DateTime<Utc>,
+    pub lease_until: DateTime<Utc>,
+    /// How many may be leased to this node while no other one has any of this endpoint. It still sends only the
+    /// endpoint's `max_in_flight` of them at once.
+    pub ahead: u32,
+}
+
 /// A delivery that this node may attempt until its lease ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimedDelivery {
     pub delivery: Delivery,
     pub event: Event,
+    pub lease_until: DateTime<Utc>,
 }
 
 /// One attempt, as it went.
@@ -140,39 +157,47 @@ impl Store {
         Ok(endpoints.collect())
     }
 
-    /// Takes due deliveries of one endpoint until `lease_until`, oldest due first, so many that not more than the
-    /// endpoint's `max_in_flight` are on their way over all nodes. Later deliveries of a payment wait for earlier ones.
+    /// Takes due deliveries of one endpoint, oldest due first, so many that not more than the endpoint's
+    /// `max_in_flight` are on their way over all nodes: a node takes ahead what it will send next only where it is
+    /// alone. Later deliveries of a payment wait for earlier ones.
     pub async fn claim_deliveries(
         &self,
         endpoint: &Endpoint,
-        now: DateTime<Utc>,
-        lease_until: DateTime<Utc>,
+        claim: &Claim<'_>,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         let skip_locked = match self.backend() {
             DatabaseBackend::Postgres => "FOR UPDATE OF d SKIP LOCKED",
             _ => "",
         };
-        // Materialized: a plan that asked the inner query once for each row would take more than its limit.
+        // Materialized: a plan that asked the inner query once for each row would take more than its limit. And nothing but
+        // the payment leads to its earlier deliveries: by the endpoint, each row would be compared with all that wait.
         let sql = format!(
             "WITH due AS MATERIALIZED (
                 SELECT d.id FROM deliveries d
                 WHERE d.endpoint_id = $2 AND d.status = 'pending' AND d.due_at <= $3
                   AND NOT EXISTS (
                       SELECT 1 FROM deliveries earlier
-                      WHERE earlier.payment_id = d.payment_id AND earlier.endpoint_id = d.endpoint_id
-                        AND earlier.status = 'pending' AND earlier.id < d.id)
+                      WHERE earlier.payment_id = d.payment_id AND (earlier.endpoint_id || '') = d.endpoint_id
+                        AND (earlier.status || '') = 'pending' AND (earlier.id || '') < d.id)
                 ORDER BY d.due_at, d.id
-                LIMIT (SELECT CASE WHEN count(*) < $4 THEN $4 - count(*) ELSE 0 END FROM deliveries l
-                       WHERE l.endpoint_id = $2 AND l.leased_until > $3)
+                LIMIT (SELECT CASE
+                           WHEN count(*) FILTER (WHERE l.leased_by IS DISTINCT FROM $5) = 0 AND count(*) < $6
+                               THEN $6 - count(*)
+                           WHEN count(*) < $4 THEN $4 - count(*)
+                           ELSE 0 END
+                       FROM deliveries l WHERE l.endpoint_id = $2 AND l.leased_until > $3)
                 {skip_locked}
             )
-            UPDATE deliveries SET leased_until = $1, due_at = $1 WHERE id IN (SELECT id FROM due) RETURNING *"
+            UPDATE deliveries SET leased_until = $1, due_at = $1, leased_by = $5
+            WHERE id IN (SELECT id FROM due) RETURNING *"
         );
         let values = [
-            lease_until.into(),
+            claim.lease_until.into(),
             endpoint.id.to_string().into(),
-            now.into(),
+            claim.now.into(),
             i64::from(endpoint.max_in_flight).into(),
+            claim.node.into(),
+            i64::from(claim.ahead.max(endpoint.max_in_flight)).into(),
         ];
         let transaction = self.writes.begin().await?;
         if !is_alone_at(&transaction, endpoint.id).await? {
@@ -188,13 +213,29 @@ impl Store {
             .map(|row| Delivery::read(deliveries::Model::from_query_result(row, "")?))
             .collect::<Result<_, StoreError>>()?;
         claimed.sort_by_key(|delivery| delivery.id);
-        self.with_events(endpoint.merchant_id, claimed).await
+        self.with_events(endpoint.merchant_id, claimed, claim.lease_until).await
+    }
+
+    /// Makes a delivery due again that this node took and did not attempt.
+    pub async fn give_back_delivery(&self, claimed: &Delivery, node: &str) -> Result<(), StoreError> {
+        use sea_orm::sea_query::Expr;
+        deliveries::Entity::update_many()
+            .col_expr(deliveries::Column::DueAt, Expr::value(claimed.created_at))
+            .col_expr(deliveries::Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
+            .filter(deliveries::Column::Id.eq(claimed.id.to_string()))
+            .filter(deliveries::Column::MerchantId.eq(claimed.merchant_id.to_string()))
+            .filter(deliveries::Column::LeasedBy.eq(node))
+            .filter(deliveries::Column::Status.eq(DeliveryStatus::Pending.as_str()))
+            .exec(&self.writes)
+            .await?;
+        Ok(())
     }
 
     async fn with_events(
         &self,
         merchant: MerchantId,
         claimed: Vec<Delivery>,
+        lease_until: DateTime<Utc>,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         if claimed.is_empty() {
             return Ok(Vec::new());
@@ -204,13 +245,20 @@ impl Store {
             .filter(events::Column::Id.is_in(claimed.iter().map(|delivery| delivery.event_id.to_string())))
             .all(&self.reads)
             .await?;
-        let events: Vec<Event> = rows.into_iter().map(Event::read).collect::<Result<_, _>>()?;
+        let events = rows
+            .into_iter()
+            .map(|row| Event::read(row).map(|event| (event.id, event)));
+        let events: HashMap<EventId, Event> = events.collect::<Result<_, StoreError>>()?;
         let with_events = claimed.into_iter().filter_map(|delivery| {
-            let event = events.iter().find(|event| event.id == delivery.event_id).cloned();
+            let event = events.get(&delivery.event_id).cloned();
             if event.is_none() {
                 tracing::error!(delivery = %delivery.id, "a delivery without its event cannot be sent");
             }
-            event.map(|event| ClaimedDelivery { delivery, event })
+            event.map(|event| ClaimedDelivery {
+                delivery,
+                event,
+                lease_until,
+            })
         });
         Ok(with_events.collect())
     }
@@ -386,6 +434,8 @@ async fn is_alone_at(transaction: &DatabaseTransaction, endpoint: EndpointId) ->
     if backend != DatabaseBackend::Postgres {
         return Ok(true);
     }
+    // Before the first statistics, or with old ones, a plan would read all that waits to take the oldest few.
+    transaction.execute_unprepared(ALWAYS_BY_INDEX).await?;
     let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))";
     let statement = Statement::from_sql_and_values(backend, sql, [endpoint.to_string().into()]);
     let row = transaction.query_one_raw(statement).await?;

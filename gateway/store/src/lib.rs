@@ -64,7 +64,7 @@ pub use client_certificates::{BoundCertificate, ClientCertificate, ClientCertifi
 pub use connect::{DatabaseOptions, Store};
 pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
-    AttemptRecord, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NextStep,
+    AttemptRecord, Claim, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NextStep,
     WaitingEndpoint,
 };
 pub use endpoints::{Endpoint, EndpointChange, EndpointFormat, EndpointStatus, NewEndpoint, RetrySchedule};

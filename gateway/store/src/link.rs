@@ -13,6 +13,15 @@ const IDLE_MAX: Duration = Duration::from_secs(1);
 /// Kept for longer, a connection would hold a server that is being drained.
 const KEPT_MAX: Duration = Duration::from_secs(600);
 
+/// What a connection is told that only inserts: such a statement has one way to be done, and to plan it anew for each group
+/// of rows would take as long as to do it.
+const PLANNED_ONCE: &str = " SET plan_cache_mode = force_generic_plan;";
+
+/// And one that looks up keys and nothing else: each is one probe of an index, however small the planner believes the table
+/// to be when it makes the plan that stays.
+const ALWAYS_BY_INDEX: &str =
+    " SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off;";
+
 /// A worker's way to the database.
 pub(crate) enum Link {
     Sqlite(DatabaseConnection),
@@ -33,12 +42,24 @@ impl Link {
 }
 
 impl Store {
-    /// A link for reading whose connection belongs to the caller's runtime: one of the pool answers to the thread that
-    /// happened to open it.
-    pub(crate) fn own_link(&self) -> Link {
-        let mut link = Link::of(&self.reads);
+    /// A link for looking keys up whose connection belongs to the caller's runtime: one of the pool answers to the thread
+    /// that happened to open it.
+    pub(crate) fn looking_link(&self) -> Link {
+        self.link_with(&self.reads, ALWAYS_BY_INDEX)
+    }
+
+    /// A link of its own for inserts and nothing else.
+    pub(crate) fn inserting_link(&self) -> Link {
+        self.link_with(&self.writes, PLANNED_ONCE)
+    }
+
+    fn link_with(&self, connection: &DatabaseConnection, further: &str) -> Link {
+        let mut link = Link::of(connection);
         if let Link::Postgres(lane) = &mut link {
-            lane.session = self.session.clone();
+            lane.session = self
+                .session
+                .as_deref()
+                .map(|session| format!("{session}{further}").into());
         }
         link
     }

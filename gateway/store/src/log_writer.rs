@@ -152,7 +152,7 @@ impl LogWriter {
 }
 
 async fn run(store: Store, entries: Arc<Mutex<mpsc::Receiver<Entry>>>, hurry: Arc<Notify>, drained: Arc<Notify>) {
-    let mut link = Link::of(&store.writes);
+    let mut link = store.inserting_link();
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while gather(&mut *entries.lock().await, &hurry, &mut group).await > 0 {
         drained.notify_waiters();

@@ -103,7 +103,7 @@ impl PaymentLookup {
 }
 
 async fn run(store: Store, questions: Arc<Mutex<mpsc::Receiver<Question>>>) {
-    let mut link = store.own_link();
+    let mut link = store.looking_link();
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while questions.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
         group.retain(|question| !question.reply.is_closed());

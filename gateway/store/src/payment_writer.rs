@@ -105,8 +105,18 @@ impl PaymentWriter {
     }
 }
 
+/// A writer's ways to the database.
+struct Links {
+    inserts: Link,
+    /// For the rare look at payments whose keys were taken. On its own: its plans follow what is stored.
+    reads: Link,
+}
+
 async fn run(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, waited_us: Arc<AtomicU64>) {
-    let mut link = Link::of(&store.writes);
+    let mut links = Links {
+        inserts: store.inserting_link(),
+        reads: Link::of(&store.writes),
+    };
     let mut group = Vec::with_capacity(GROUP_SIZE_MAX);
     while jobs.lock().await.recv_many(&mut group, GROUP_SIZE_MAX).await > 0 {
         let waited = group
@@ -119,7 +129,7 @@ async fn run(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, waited_us: Arc
             continue;
         }
         let writes: Vec<_> = group.iter().map(|job| Arc::clone(&job.write)).collect();
-        let outcomes = write_group(&mut link, &writes).await;
+        let outcomes = write_group(&mut links, &writes).await;
         for (job, outcome) in group.drain(..).zip(outcomes) {
             let _ = job.reply.send(outcome);
         }
@@ -127,15 +137,15 @@ async fn run(store: Store, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, waited_us: Arc
 }
 
 /// One outcome for each write, in order.
-async fn write_group(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Vec<Result<WriteOutcome, StoreError>> {
-    match commit(link, writes).await {
+async fn write_group(links: &mut Links, writes: &[Arc<PaymentWrite>]) -> Vec<Result<WriteOutcome, StoreError>> {
+    match commit(links, writes).await {
         Ok(outcomes) => outcomes,
         // One row that the database refuses must not take its neighbours down.
         Err(error) if writes.len() > 1 && error.is_about_the_rows() => {
             tracing::warn!(%error, payments = writes.len(), "a group of payments was refused; writing them one by one");
             let mut outcomes = Vec::with_capacity(writes.len());
             for write in writes {
-                let alone = commit(link, std::slice::from_ref(write)).await;
+                let alone = commit(links, std::slice::from_ref(write)).await;
                 outcomes.push(alone.and_then(|mut outcome| outcome.pop().unwrap_or(Err(StoreError::TimedOut))));
             }
             outcomes
@@ -154,23 +164,23 @@ async fn write_group(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Vec<Resul
 /// What became of each write of a group that was committed, or why the group was not.
 type Outcomes = Result<Vec<Result<WriteOutcome, StoreError>>, StoreError>;
 
-async fn commit(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Outcomes {
-    match tokio::time::timeout(GROUP_TIMEOUT, commit_in_order(link, writes)).await {
+async fn commit(links: &mut Links, writes: &[Arc<PaymentWrite>]) -> Outcomes {
+    match tokio::time::timeout(GROUP_TIMEOUT, commit_in_order(links, writes)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(StoreError::TimedOut),
     }
 }
 
-async fn commit_in_order(link: &mut Link, writes: &[Arc<PaymentWrite>]) -> Outcomes {
+async fn commit_in_order(links: &mut Links, writes: &[Arc<PaymentWrite>]) -> Outcomes {
     // Two nodes that insert the same keys must take them in one order, or they would wait for each other.
     let mut ordered: Vec<&PaymentWrite> = writes.iter().map(Arc::as_ref).collect();
     ordered.sort_by(|a, b| (a.payment.connection_id, &a.payment.key).cmp(&(b.payment.connection_id, &b.payment.key)));
     let rows = Rows::of(&ordered);
-    let stored = match link {
+    let stored = match &mut links.inserts {
         Link::Postgres(lane) => insert_at_once(lane, &rows).await?,
         Link::Sqlite(connection) => insert_in_turn(connection, rows).await?,
     };
-    let existing = read_existing(link, &ordered, &stored).await?;
+    let existing = read_existing(&mut links.reads, &ordered, &stored).await?;
     let outcomes = writes.iter().map(|write| {
         if stored.contains(&write.payment.id.to_string()) {
             return Ok(WriteOutcome::Stored);

@@ -427,6 +427,7 @@ impl NewDelivery {
             attempts: 0,
             due_at: now,
             leased_until: None,
+            leased_by: None,
             delivered_at: None,
             created_at: now,
         }

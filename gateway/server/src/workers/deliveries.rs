@@ -1,27 +1,24 @@
 //! Sends what merchants should hear about, for as long as it takes.
 //!
-//! Deliveries are rows; several nodes take them with leases and never the same one. An endpoint that does not answer
-//! is asked with one delivery at a time and ever longer pauses, so that it cannot hold the places of the healthy.
+//! Deliveries are rows; several nodes take them with leases and never the same one. A node that is alone at an endpoint
+//! takes ahead what it will send in the next half second. An endpoint that does not answer is asked with one delivery
+//! at a time and ever longer pauses, so that it cannot hold the places of the healthy.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+mod lanes;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use plugin_sdk::{Clock, EndpointId};
-use store::{AttemptRecord, ClaimedDelivery, Endpoint, NextStep, RetrySchedule, Store};
+use plugin_sdk::Clock;
+use store::{AttemptRecord, Claim, ClaimedDelivery, Endpoint, NextStep, RetrySchedule, Store};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+use self::lanes::{Allowance, Lanes};
 use crate::events::{Attempt, Sender};
 
 /// A lease outlasts the longest attempt by this much, so that a slow node is not overtaken.
 const LEASE_SLACK: Duration = Duration::from_secs(30);
-/// Failures in a row after which an endpoint counts as down.
-const FAILURES_TOLERATED: u32 = 3;
-/// Pause between attempts at an endpoint that is down: this, doubling …
-const DOWN_PAUSE_FIRST: Duration = Duration::from_millis(500);
-/// … up to this.
-const DOWN_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// No wish of an endpoint for a pause is honoured beyond this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// Results that are stored at once.
@@ -30,6 +27,8 @@ const RESULTS_MAX: usize = 256;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A wake-up by a new payment is answered at most this often: many of them are sent in one pass.
 const PASS_PAUSE: Duration = Duration::from_millis(10);
+/// What a node has taken at most and not yet told about, as a multiple of what it sends at once.
+const TAKEN_ROUNDS: usize = 8;
 /// How long results are kept back when the database cannot take them.
 const RECORD_PAUSE: Duration = Duration::from_millis(250);
 
@@ -43,47 +42,9 @@ pub struct Deliveries {
     pub in_flight_max: usize,
 }
 
-/// What is known on this node of endpoints that failed lately.
-#[derive(Clone, Default)]
-struct Health {
-    troubled: Arc<Mutex<HashMap<EndpointId, Trouble>>>,
-}
-
-struct Trouble {
-    failures: u32,
-    not_before: Instant,
-}
-
-impl Health {
-    /// How many deliveries the endpoint may be sent at once now.
-    fn room(&self, endpoint: &Endpoint) -> u32 {
-        let troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
-        match troubled.get(&endpoint.id) {
-            Some(trouble) if trouble.failures >= FAILURES_TOLERATED => u32::from(Instant::now() >= trouble.not_before),
-            _ => endpoint.max_in_flight,
-        }
-    }
-
-    fn record(&self, endpoint: EndpointId, delivered: bool) {
-        let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
-        if delivered {
-            troubled.remove(&endpoint);
-            return;
-        }
-        let trouble = troubled.entry(endpoint).or_insert(Trouble {
-            failures: 0,
-            not_before: Instant::now(),
-        });
-        trouble.failures = trouble.failures.saturating_add(1);
-        let doublings = trouble.failures.saturating_sub(FAILURES_TOLERATED).min(16);
-        trouble.not_before = Instant::now() + (DOWN_PAUSE_FIRST * 2_u32.pow(doublings)).min(DOWN_PAUSE_MAX);
-    }
-}
-
 impl Deliveries {
     /// Runs until `stop` says so, then waits for what is on its way.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.in_flight_max));
         let (results, recorded) = mpsc::channel(RESULTS_MAX);
         let recorder = tokio::spawn(record_results(
             self.store.clone(),
@@ -91,11 +52,15 @@ impl Deliveries {
             Arc::clone(&self.new_deliveries),
         ));
         let worker = Worker {
-            health: Health::default(),
-            places,
+            node: format!("{:032x}", rand::random::<u128>()),
+            lanes: Lanes::default(),
+            places: Arc::new(Semaphore::new(self.in_flight_max)),
+            room: Arc::new(Semaphore::new(self.in_flight_max.saturating_mul(TAKEN_ROUNDS))),
             results,
-            parts: Arc::new(self),
+            stop: stop.clone(),
+            parts: self,
         };
+        let worker = Arc::new(worker);
         loop {
             if let Err(error) = worker.send_due().await {
                 tracing::warn!(%error, "waiting deliveries cannot be read");
@@ -114,15 +79,31 @@ impl Deliveries {
 }
 
 struct Worker {
-    parts: Arc<Deliveries>,
-    health: Health,
+    parts: Deliveries,
+    /// This process, unlike any other.
+    node: String,
+    lanes: Lanes,
+    /// One for each attempt that may be on its way.
     places: Arc<Semaphore>,
-    results: mpsc::Sender<AttemptRecord>,
+    /// One for each delivery that may be taken and not yet told about.
+    room: Arc<Semaphore>,
+    results: mpsc::Sender<Told>,
+    stop: watch::Receiver<bool>,
+}
+
+/// How an attempt went, with the room that is free when that is stored.
+struct Told {
+    record: AttemptRecord,
+    room: OwnedSemaphorePermit,
+}
+
+fn permits(semaphore: &Semaphore) -> u32 {
+    u32::try_from(semaphore.available_permits()).unwrap_or(u32::MAX)
 }
 
 impl Worker {
-    async fn send_due(&self) -> Result<(), store::StoreError> {
-        if self.places.available_permits() == 0 {
+    async fn send_due(self: &Arc<Self>) -> Result<(), store::StoreError> {
+        if permits(&self.places) == 0 || permits(&self.room) == 0 {
             return Ok(());
         }
         let waiting = self.parts.store.waiting_endpoints(self.parts.clock.now());
@@ -134,52 +115,79 @@ impl Worker {
             waiting.rotate_left(start);
         }
         for endpoint in waiting {
-            let places = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
-            if places == 0 {
+            let (places, room) = (permits(&self.places), permits(&self.room));
+            if places == 0 || room == 0 {
                 break;
             }
+            let Allowance { at_once, ahead } = self.lanes.allowance(&endpoint);
+            let allowance = Allowance {
+                at_once: at_once.min(places).min(room),
+                ahead: ahead.min(room),
+            };
             let id = endpoint.id;
             // The others must not wait for one that cannot be claimed at.
-            if let Err(error) = self.send_endpoint(endpoint, places).await {
+            if let Err(error) = self.send_endpoint(endpoint, allowance).await {
                 tracing::warn!(endpoint = %id, %error, "waiting deliveries cannot be taken");
             }
         }
         Ok(())
     }
 
-    async fn send_endpoint(&self, mut endpoint: Endpoint, places: u32) -> Result<(), store::StoreError> {
-        endpoint.max_in_flight = self.health.room(&endpoint).min(places);
-        if endpoint.max_in_flight == 0 {
+    async fn send_endpoint(
+        self: &Arc<Self>,
+        mut endpoint: Endpoint,
+        allowance: Allowance,
+    ) -> Result<(), store::StoreError> {
+        if allowance.at_once == 0 {
             return Ok(());
         }
+        endpoint.max_in_flight = allowance.at_once;
         let now = self.parts.clock.now();
-        let lease = now + self.parts.timeout + LEASE_SLACK;
-        let claimed = self.parts.store.claim_deliveries(&endpoint, now, lease);
+        let claim = Claim {
+            node: &self.node,
+            now,
+            lease_until: now + self.parts.timeout + LEASE_SLACK,
+            ahead: allowance.ahead,
+        };
+        let claimed = self.parts.store.claim_deliveries(&endpoint, &claim);
         let claimed = tokio::time::timeout(QUERY_TIMEOUT, claimed)
             .await
             .map_err(|_| store::StoreError::TimedOut)??;
+        let taken_ahead = allowance.ahead > allowance.at_once;
         let endpoint = Arc::new(endpoint);
         for delivery in claimed {
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
+            let Ok(room) = Arc::clone(&self.room).acquire_owned().await else {
                 break;
             };
-            self.spawn(Arc::clone(&endpoint), delivery, place);
+            let (worker, endpoint) = (Arc::clone(self), Arc::clone(&endpoint));
+            tokio::spawn(async move { worker.send(&endpoint, delivery, taken_ahead, room).await });
         }
         Ok(())
     }
 
-    fn spawn(&self, endpoint: Arc<Endpoint>, claimed: ClaimedDelivery, place: OwnedSemaphorePermit) {
-        let (parts, health, results) = (Arc::clone(&self.parts), self.health.clone(), self.results.clone());
-        tokio::spawn(async move {
-            let started = parts.clock.now();
-            let attempt = parts.sender.send(&endpoint, &claimed, started).await;
-            health.record(endpoint.id, attempt.delivered);
-            observe(&claimed, &attempt, started);
-            let record = record(&endpoint.retry_schedule, &claimed, attempt, parts.clock.now());
-            // The place is free before the result is stored: storing may wait for the database.
-            drop(place);
-            let _ = results.send(record).await;
-        });
+    async fn send(&self, endpoint: &Endpoint, claimed: ClaimedDelivery, taken_ahead: bool, room: OwnedSemaphorePermit) {
+        let turn = self.lanes.enter(endpoint.id).await;
+        let place = self.places.acquire().await;
+        let started = self.parts.clock.now();
+        // Until the end of its lease nobody else sends it, so nothing is begun that may end after that.
+        let late = started + self.parts.timeout > claimed.lease_until;
+        if *self.stop.borrow() || late || (taken_ahead && self.lanes.is_down(endpoint.id)) {
+            self.give_back(&claimed).await;
+            return;
+        }
+        let attempt = self.parts.sender.send(endpoint, &claimed, started).await;
+        self.lanes.record(endpoint.id, attempt.delivered, attempt.duration);
+        observe(&claimed, &attempt, started);
+        let record = record(&endpoint.retry_schedule, &claimed, attempt, self.parts.clock.now());
+        // The places are free before the result is stored: storing may wait for the database.
+        drop((turn, place));
+        let _ = self.results.send(Told { record, room }).await;
+    }
+
+    async fn give_back(&self, claimed: &ClaimedDelivery) {
+        if let Err(error) = self.parts.store.give_back_delivery(&claimed.delivery, &self.node).await {
+            tracing::warn!(delivery = %claimed.delivery.id, %error, "a delivery waits until its lease ends");
+        }
     }
 }
 
@@ -235,18 +243,19 @@ fn pause(schedule: &RetrySchedule, number: i32, lot: u32) -> Duration {
     Duration::from_millis(pause_ms - shortened)
 }
 
-async fn record_results(store: Store, mut results: mpsc::Receiver<AttemptRecord>, more: Arc<Notify>) {
+async fn record_results(store: Store, mut results: mpsc::Receiver<Told>, more: Arc<Notify>) {
     let mut group = Vec::with_capacity(RESULTS_MAX);
     while results.recv_many(&mut group, RESULTS_MAX).await > 0 {
+        let (records, rooms): (Vec<_>, Vec<_>) = group.drain(..).map(|told| (told.record, told.room)).unzip();
         // A result that is not stored is an attempt made again when the lease ends: at least once, never lost.
-        while let Err(error) = store.record_attempts(&group).await {
-            tracing::warn!(%error, attempts = group.len(), "results of deliveries cannot be stored; trying again");
+        while let Err(error) = store.record_attempts(&records).await {
+            tracing::warn!(%error, attempts = records.len(), "results of deliveries cannot be stored; trying again");
             if results.is_closed() && results.is_empty() {
                 break;
             }
             tokio::time::sleep(RECORD_PAUSE).await;
         }
-        group.clear();
+        drop(rooms);
         // What waited behind these may go now.
         more.notify_one();
     }

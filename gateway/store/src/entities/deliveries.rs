@@ -16,6 +16,7 @@ pub struct Model {
     pub due_at: DateTimeUtc,
     #[serde(serialize_with = "crate::moment::serialize_option")]
     pub leased_until: Option<DateTimeUtc>,
+    pub leased_by: Option<String>,
     #[serde(serialize_with = "crate::moment::serialize_option")]
     pub delivered_at: Option<DateTimeUtc>,
     #[serde(serialize_with = "crate::moment::serialize")]

@@ -5,7 +5,7 @@ use e2e::Backend::{self, Postgres, Sqlite};
 use futures_util::future::join_all;
 use rstest::rstest;
 use store::{
-    AttemptRecord, ClaimedDelivery, Cursor, Delivery, DeliveryFilter, DeliveryStatus, Endpoint, EndpointChange,
+    AttemptRecord, Claim, ClaimedDelivery, Cursor, Delivery, DeliveryFilter, DeliveryStatus, Endpoint, EndpointChange,
     EndpointStatus, LogWriter, NextStep, PaymentWriter, Store, StoreError,
 };
 
@@ -22,7 +22,23 @@ async fn events_for(world: &World, endpoint: &Endpoint, count: usize) {
 }
 
 async fn claim(store: &Store, endpoint: &Endpoint, at: DateTime<Utc>) -> Vec<ClaimedDelivery> {
-    store.claim_deliveries(endpoint, at, at + seconds(30)).await.unwrap()
+    claim_ahead(store, endpoint, at, "node", 0).await
+}
+
+async fn claim_ahead(
+    store: &Store,
+    endpoint: &Endpoint,
+    at: DateTime<Utc>,
+    node: &str,
+    ahead: u32,
+) -> Vec<ClaimedDelivery> {
+    let claim = Claim {
+        node,
+        now: at,
+        lease_until: at + seconds(30),
+        ahead,
+    };
+    store.claim_deliveries(endpoint, &claim).await.unwrap()
 }
 
 fn attempt(claimed: &Delivery, next: NextStep) -> AttemptRecord {
@@ -71,6 +87,67 @@ async fn a_claim_takes_no_more_than_may_be_on_the_way(#[values(Sqlite, Postgres)
     assert_eq!(next.len(), 1);
     assert!(first.iter().all(|claimed| claimed.delivery.id != next[0].delivery.id));
     assert_eq!(first[0].event.payload["amount"]["amount"], "10.45");
+}
+
+/// On tables that were never analysed, as they are minutes after the first payments of an installation.
+#[rstest]
+#[tokio::test]
+async fn a_long_queue_is_taken_from_its_head(#[values(Sqlite, Postgres)] backend: Backend) {
+    let world = World::new(backend).await;
+    let endpoint = world.endpoint(3).await;
+    events_for(&world, &endpoint, 1).await;
+    let numbers = match backend {
+        Sqlite => "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 30000)",
+        Postgres => "WITH n(n) AS (SELECT generate_series(1, 30000))",
+    };
+    // Comparing each with each would take far longer than a statement may.
+    let digits = match backend {
+        Sqlite => "substr('00000000000000000000000000' || n, -26)",
+        Postgres => "lpad(n::text, 26, '0')",
+    };
+    let sql = format!(
+        "{numbers} INSERT INTO deliveries (id, merchant_id, endpoint_id, event_id, payment_id, status, attempts, due_at,
+                                           created_at)
+         SELECT 'dlv_' || {digits}, merchant_id, endpoint_id, event_id, 'pay_' || {digits}, status, 0, due_at, created_at
+         FROM n, deliveries"
+    );
+    world.database.execute(&sql).await;
+    assert_eq!(claim_ahead(&world.store, &endpoint, now(), "a", 200).await.len(), 200);
+    assert_eq!(claim_ahead(&world.store, &endpoint, now(), "a", 256).await.len(), 56);
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_who_is_alone_takes_ahead(#[values(Sqlite, Postgres)] backend: Backend) {
+    let world = World::new(backend).await;
+    let endpoint = world.endpoint(2).await;
+    events_for(&world, &endpoint, 12).await;
+    let (store, other) = (&world.store, world.another_node().await);
+    let first = claim_ahead(store, &endpoint, now(), "a", 6).await;
+    assert_eq!(first.len(), 6);
+    assert_eq!(
+        claim_ahead(&other, &endpoint, now(), "b", 6).await,
+        [],
+        "all that may be on the way is"
+    );
+    let told: Vec<_> = (first.iter().take(5))
+        .map(|claimed| attempt(&claimed.delivery, NextStep::Delivered))
+        .collect();
+    store.record_attempts(&told).await.unwrap();
+    assert_eq!(
+        claim_ahead(&other, &endpoint, now(), "b", 6).await.len(),
+        1,
+        "up to two of both"
+    );
+    assert_eq!(claim_ahead(store, &endpoint, now(), "a", 6).await, []);
+    // What the other one gives back is due at once, for whoever comes first; nobody else can give it back.
+    let [last] = &first[5..] else { panic!("{first:?}") };
+    other.give_back_delivery(&last.delivery, "b").await.unwrap();
+    assert_eq!(claim_ahead(&other, &endpoint, now(), "b", 1).await, []);
+    store.give_back_delivery(&last.delivery, "a").await.unwrap();
+    let again = claim_ahead(&other, &endpoint, now(), "b", 6).await;
+    assert_eq!(again.len(), 5, "alone now");
+    assert!(again.iter().any(|claimed| claimed.delivery.id == last.delivery.id));
 }
 
 #[rstest]

@@ -4,7 +4,7 @@ use e2e::Backend::{self, Postgres, Sqlite};
 use plugin_sdk::{MerchantId, Settlement, SettlementPeriod};
 use rstest::rstest;
 use store::{
-    ConnectionChange, Cursor, DeliveryFilter, EndpointChange, ExchangeFilter, NewRevision, NewSettlement,
+    Claim, ConnectionChange, Cursor, DeliveryFilter, EndpointChange, ExchangeFilter, NewRevision, NewSettlement,
     PaymentFilter, PaymentWriter, StoreError,
 };
 
@@ -91,8 +91,14 @@ async fn a_foreign_id_changes_nothing(#[values(Sqlite, Postgres)] backend: Backe
     world
         .write(&PaymentWriter::start(store), world.payment("1", &[&endpoint]).await)
         .await;
+    let claim = Claim {
+        node: "node",
+        now: now(),
+        lease_until: now(),
+        ahead: 1,
+    };
     let delivery = store
-        .claim_deliveries(&endpoint, now(), now())
+        .claim_deliveries(&endpoint, &claim)
         .await
         .unwrap()
         .remove(0)

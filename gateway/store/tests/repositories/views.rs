@@ -2,7 +2,7 @@
 
 use e2e::Backend::{self, Postgres, Sqlite};
 use rstest::rstest;
-use store::{AttemptRecord, LogWriter, NextStep, PaymentStatus, PaymentWriter};
+use store::{AttemptRecord, Claim, LogWriter, NextStep, PaymentStatus, PaymentWriter};
 
 use crate::world::{World, now, seconds};
 
@@ -82,9 +82,15 @@ async fn a_transaction_is_completed_when_the_merchant_was_told(#[values(Sqlite, 
     let status = "SELECT CAST(status AS bigint) FROM qiwi_transaction";
     assert_eq!(world.database.number(status).await, 0);
 
+    let claim = Claim {
+        node: "node",
+        now: now(),
+        lease_until: now() + seconds(30),
+        ahead: 1,
+    };
     let claimed = world
         .store
-        .claim_deliveries(&endpoint, now(), now() + seconds(30))
+        .claim_deliveries(&endpoint, &claim)
         .await
         .unwrap()
         .remove(0)
