@@ -127,8 +127,7 @@ BENCH := "$$CARGO_TARGET_DIR/release"
 define bench_binaries
 	@$(SETUP) bench
 	$(own_target)
-	cargo build --release --workspace --bin tollgate --bin constant --bin pace --bin post
-	cargo build --release -p rules --example decisions
+	cargo build --release --workspace --bin tollgate --bin constant --bin pace --bin post --example decisions
 endef
 
 bench: ## Compare with nginx, HAProxy, pgbench, php-fpm and others on this machine; writes tests/bench/*.md (about 1 hour)

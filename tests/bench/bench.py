@@ -41,7 +41,12 @@ FURTHER_AIMS = {("tollgate, PostgreSQL, 10,000 merchants", "HAProxy + lua"): 1.0
 # An aim of ours on one database alone.
 ONLY_FOR = {"bare loop of one-row commits": "tollgate, SQLite", "pgbench, same rows": "tollgate, PostgreSQL",
             "pgbench, single row": "tollgate, PostgreSQL", "nginx + php-fpm + PDO": "tollgate, PostgreSQL"}
+# What a short run must reach: (ours, peer): ratio. Half of what long runs on a quiet machine gave, so that noise passes and
+# something that costs twice as much does not. See docs/benchmarks.md.
+FLOORS = {}
 MANY_MERCHANTS = 10_000
+# Until each of them was asked for once: a node reads a merchant's configuration with its first request.
+MANY_WARM_UP_SECONDS = 30
 GOOD_ACCOUNT, BAD_ACCOUNT = "4000000002", "4000000003"
 
 
@@ -383,9 +388,9 @@ class Bench:
                           f"broken connections or time-outs; an answer: {result['sample']}")
         return result
 
-    def measured(self, processes, load):
+    def measured(self, processes, load, warm_up=WARM_UP_SECONDS):
         """Runs the load once to warm up and once for real; adds what CPU time each side spent on an answer."""
-        warm = load(WARM_UP_SECONDS)
+        warm = load(warm_up)
         self.sql("postgres", "CHECKPOINT")
         before = [sum(map(cpu_seconds, pids)) for pids in (processes, [self.postgres.pid])]
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -418,7 +423,8 @@ class Bench:
             self.multiply()
             url = url.replace("/bench/", "/bench%d/")
             return self.measured(
-                [process.pid], lambda seconds: self.wrk(url, "check", CHECK_CLIENTS, seconds, merchants=MANY_MERCHANTS))
+                [process.pid], lambda seconds: self.wrk(url, "check", CHECK_CLIENTS, seconds, merchants=MANY_MERCHANTS),
+                MANY_WARM_UP_SECONDS)
 
     def check_nginx(self, _clients):
         return self.check(self.running_nginx_lua())
@@ -627,6 +633,20 @@ def report(bench, rounds, header, results):
     return "\n\n".join(parts) + "\n"
 
 
+def fallen(bench, results):
+    """The ratios that are below their floors, in words."""
+    told = []
+    for what, clients, whose, _ in bench.turns():
+        for (ours, peer), floor in FLOORS.items():
+            mine, theirs = results.get((what, clients, ours)), results.get((what, clients, peer))
+            if whose != peer or not mine or not theirs:
+                continue
+            ratio = statistics.median(turn["rate"] for turn in mine) / statistics.median(turn["rate"] for turn in theirs)
+            if ratio < floor:
+                told.append(f"{what}, {clients} clients: {ours} reaches {ratio:.2f} of {peer}; it used to be twice {floor:.2f}")
+    return told
+
+
 def copied(binary, to):
     """A build beside us must not swap the binary between two turns."""
     shutil.copy(binary, to)
@@ -689,7 +709,7 @@ def arguments():
     parser.add_argument("--constant", type=pathlib.Path, help="the server that answers a constant; without it that peer rests")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10, help="length of a turn")
-    parser.add_argument("--quick", action="store_true", help="one round of 3 seconds")
+    parser.add_argument("--quick", action="store_true", help="one round of 3 seconds; fails if a ratio is below its floor")
     parser.add_argument("--only", default="", help="only turns whose name contains this, e.g. check or 'pay 64'")
     parser.add_argument("--directory", default="/var/tmp", help="where databases lie; must be a real disk")
     parser.add_argument("--output", type=pathlib.Path, help="write the report here too")
@@ -703,10 +723,12 @@ def main():
     options = arguments()
     try:
         with workplace(options.tollgate, "bench", options.directory) as (directory, tollgate, _):
-            text = compare(options, directory, tollgate)
+            text, slow = compare(options, directory, tollgate)
     except Failure as failure:
         give_up("bench", failure)
     tell(text, options.output)
+    if options.quick and slow:
+        sys.exit("\n".join(["bench: slower than it was. Run it again on a quiet machine; if it stays, something became slow:", *slow]))
 
 
 def compare(options, directory, tollgate):
@@ -730,7 +752,7 @@ def compare(options, directory, tollgate):
                     results[what, clients, whose].append(result)
                     print(f"round {number + 1}: {what}, {clients} clients, {whose}: {result['rate']:,.0f}/s",
                           file=sys.stderr, flush=True)
-    return report(bench, options.rounds, header, results)
+    return report(bench, options.rounds, header, results), fallen(bench, results)
 
 
 if __name__ == "__main__":
