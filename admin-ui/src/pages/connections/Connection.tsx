@@ -2,7 +2,7 @@ import { Button, PasswordInput, Skeleton, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { answer, api, ask, ProblemError, type Schema } from "../../api/client";
+import { answer, api, ask, type Schema } from "../../api/client";
 import { useMerchantSlug } from "../../api/merchants";
 import { useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
@@ -11,6 +11,7 @@ import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
 import { Facts, Page, Section } from "../../parts/Page";
 import { Status } from "../../parts/Status";
+import { useSubmit } from "../../parts/submit";
 import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { SchemaForm } from "../../schema/SchemaForm";
@@ -20,6 +21,7 @@ import { TrafficForm } from "../limits/TrafficForm";
 import { ClientCertificates } from "./ClientCertificates";
 import { Handshake } from "./Handshake";
 import { Identity } from "./Identity";
+import { wrongField } from "./NewConnection";
 import { usePlugins } from "./read";
 import { connectionWords } from "./words";
 
@@ -197,23 +199,11 @@ function ConfigSection({
   const plugin = usePlugins()?.find(({ name }) => name === connection.plugin);
   const stored = connection.config as unknown as Config;
   const [config, setConfig] = useState<Config>(stored);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
   useEffect(() => setConfig(stored), [stored]);
+  const { busy, error, submit } = useSubmit(async () => {
+    if (plugin) await save(trimmed(config, plugin.config_schema));
+  });
   if (!plugin) return <Skeleton height={200} mt={28} />;
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      await save(trimmed(config, plugin.config_schema));
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
-  const field = error instanceof ProblemError ? error.problem.field : undefined;
   const touched =
     JSON.stringify(trimmed(config, plugin.config_schema)) !== JSON.stringify(trimmed(stored, plugin.config_schema));
   return (
@@ -224,7 +214,7 @@ function ConfigSection({
           value={config}
           onChange={setConfig}
           readOnly={!allowed}
-          wrong={field && error instanceof ProblemError ? { field, text: error.problem.detail } : undefined}
+          wrong={wrongField(error)}
         />
         {error !== undefined && <Failed error={error} />}
         <div className="tg-inline">

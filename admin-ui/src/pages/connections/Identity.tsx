@@ -7,6 +7,7 @@ import { Id } from "../../parts/Copy";
 import { Failed } from "../../parts/Failed";
 import { FileDrop } from "../../parts/FileDrop";
 import { Facts, Section } from "../../parts/Page";
+import { useSubmit } from "../../parts/submit";
 import { words } from "../../parts/words";
 import { Expiry } from "./Connections";
 import { asBase64 } from "./read";
@@ -25,25 +26,18 @@ export function Identity({ merchant, connection, allowed, onChange }: Props) {
   const path = { merchant, connection: connection.slug };
   const [file, setFile] = useState<File>();
   const [password, setPassword] = useState("");
-  const [error, setError] = useState<unknown>();
   const [removing, setRemoving] = useState(false);
-  const install = async (event: React.FormEvent) => {
-    event.preventDefault();
+  const { error, submit: install } = useSubmit(async () => {
     if (!file) return;
-    setError(undefined);
-    try {
-      const body = { pkcs12: await asBase64(file), password };
-      onChange(
-        await answer(
-          api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/identity", { params: { path }, body }),
-        ),
-      );
-      setFile(undefined);
-      setPassword("");
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+    const body = { pkcs12: await asBase64(file), password };
+    onChange(
+      await answer(
+        api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/identity", { params: { path }, body }),
+      ),
+    );
+    setFile(undefined);
+    setPassword("");
+  });
   const remove = async () =>
     onChange(
       await answer(

@@ -1,4 +1,4 @@
-import { Button, Checkbox, Group, Modal, TextInput } from "@mantine/core";
+import { Button, Checkbox, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -9,11 +9,10 @@ import { localToUtc } from "../../format/time";
 import { texts, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Empty } from "../../parts/Empty";
-import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
-import { Once } from "../../parts/Once";
 import { Page } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet, SecretSheet, Sheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
@@ -150,21 +149,15 @@ export function Keys() {
         }
       />
       {adding && <NewKey merchant={merchant} onClose={setAdding.close} />}
-      <Modal
-        opened={limited !== undefined}
-        onClose={() => setLimited(undefined)}
-        title={`${t.limits}: ${limited?.name ?? ""}`}
-        size="lg"
-        closeButtonProps={{ "aria-label": w.close }}
-      >
-        {limited && (
+      {limited && (
+        <Sheet title={`${t.limits}: ${limited.name}`} onClose={() => setLimited(undefined)} size="lg">
           <TrafficForm
             merchant={merchant}
             path={`/admin/v1/merchants/${merchant}/api_keys/${limited.id}/limits`}
             of="api_key"
           />
-        )}
-      </Modal>
+        </Sheet>
+      )}
       <Confirm
         opened={revoking !== undefined}
         onClose={() => setRevoking(undefined)}
@@ -194,78 +187,49 @@ function NewKey({ merchant, onClose }: { merchant: string; onClose: () => void }
   const [all, setAll] = useState(false);
   const [expires, setExpires] = useState("");
   const [made, setMade] = useState<ApiKey>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      const at = localToUtc(expires);
-      const body = { name, scopes: all ? ["*"] : scopes, ...(at ? { expires_at: at } : {}) };
-      setMade(
-        await answer(api.POST("/admin/v1/merchants/{merchant}/api_keys", { params: { path: { merchant } }, body })),
-      );
-      void queries.invalidateQueries({ queryKey: ["api-keys", merchant] });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+  const run = async () => {
+    const at = localToUtc(expires);
+    const body = { name, scopes: all ? ["*"] : scopes, ...(at ? { expires_at: at } : {}) };
+    setMade(
+      await answer(api.POST("/admin/v1/merchants/{merchant}/api_keys", { params: { path: { merchant } }, body })),
+    );
+    void queries.invalidateQueries({ queryKey: ["api-keys", merchant] });
   };
+  const ready = all || scopes.length > 0;
+  if (made) return <SecretSheet title={t.add} secret={made.key} what={t.secretOf} onClose={onClose} />;
   return (
-    <Modal opened onClose={onClose} title={t.add} size="lg" closeButtonProps={{ "aria-label": w.close }}>
-      {made ? (
-        <div className="tg-stack">
-          {made.key && <Once secret={made.key} what={t.secretOf} />}
-          <Group justify="flex-end">
-            <Button onClick={onClose}>{w.close}</Button>
-          </Group>
+    <FormSheet title={t.add} action={w.create} onClose={onClose} run={run} ready={ready} size="lg">
+      <TextInput
+        label={w.name}
+        required
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        data-autofocus
+      />
+      <fieldset className="tg-fieldset">
+        <legend>{t.scopes}</legend>
+        <Checkbox label={t.everything} checked={all} onChange={(event) => setAll(event.currentTarget.checked)} />
+        <div className="tg-scopes">
+          {SCOPES.map((scope) => (
+            <Checkbox
+              key={scope}
+              label={<span className="mono">{scope}</span>}
+              disabled={all}
+              checked={all || scopes.includes(scope)}
+              onChange={() =>
+                setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope])
+              }
+            />
+          ))}
         </div>
-      ) : (
-        <form onSubmit={submit} className="tg-stack">
-          <TextInput
-            label={w.name}
-            required
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            data-autofocus
-          />
-          <fieldset className="tg-fieldset">
-            <legend>{t.scopes}</legend>
-            <Checkbox label={t.everything} checked={all} onChange={(event) => setAll(event.currentTarget.checked)} />
-            <div className="tg-scopes">
-              {SCOPES.map((scope) => (
-                <Checkbox
-                  key={scope}
-                  label={<span className="mono">{scope}</span>}
-                  disabled={all}
-                  checked={all || scopes.includes(scope)}
-                  onChange={() =>
-                    setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope])
-                  }
-                />
-              ))}
-            </div>
-          </fieldset>
-          <TextInput
-            type="datetime-local"
-            label={t.expires}
-            description={t.expiresHint}
-            value={expires}
-            onChange={(event) => setExpires(event.currentTarget.value)}
-          />
-          {error !== undefined && <Failed error={error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {w.cancel}
-            </Button>
-            <Button type="submit" loading={busy} disabled={!all && scopes.length === 0}>
-              {w.create}
-            </Button>
-          </Group>
-        </form>
-      )}
-    </Modal>
+      </fieldset>
+      <TextInput
+        type="datetime-local"
+        label={t.expires}
+        description={t.expiresHint}
+        value={expires}
+        onChange={(event) => setExpires(event.currentTarget.value)}
+      />
+    </FormSheet>
   );
 }

@@ -19,6 +19,7 @@ export const listWords = texts(
     key: "Key",
     value: "Value",
     valueHint: 'JSON, such as {"tariff": "gold"}; empty for none.',
+    notJson: "This is not JSON.",
     addKey: "Add a key",
     upload: "Replace by a file",
     uploadHint:
@@ -57,6 +58,7 @@ export const listWords = texts(
     key: "Ключ",
     value: "Значение",
     valueHint: 'JSON, например {"tariff": "gold"}; пусто — без значения.',
+    notJson: "Это не JSON.",
     addKey: "Добавить ключ",
     upload: "Заменить файлом",
     uploadHint:

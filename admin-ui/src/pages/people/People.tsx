@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Select, TextInput } from "@mantine/core";
+import { Button, Select, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -8,11 +8,10 @@ import { useMerchantSlug } from "../../api/merchants";
 import { texts, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Empty } from "../../parts/Empty";
-import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
-import { Once } from "../../parts/Once";
 import { Page, Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet, SecretSheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { sayFailed } from "../../parts/Toasts";
 import { wholeList } from "../../parts/whole";
@@ -264,59 +263,39 @@ interface InviteProps {
   onDone: () => void;
 }
 
-export function Invite({ base, choices, onClose, onDone }: InviteProps) {
+function Invite({ base, choices, onClose, onDone }: InviteProps) {
   const t = useTexts(peopleWords);
-  const w = useTexts(words);
   const [email, setEmail] = useState("");
   const [role, setRole] = useState(choices.at(-1)?.value ?? "");
   const [made, setMade] = useState<Invitation>();
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      setMade(await ask<Invitation>("POST", `${base}/invitations`, { email, role }));
-      onDone();
-    } catch (failure) {
-      setError(failure);
-    }
+  const run = async () => {
+    setMade(await ask<Invitation>("POST", `${base}/invitations`, { email, role }));
+    onDone();
   };
+  if (made) {
+    return (
+      <SecretSheet title={t.invite} secret={made.url} what={t.link} onClose={onClose}>
+        <p className="tg-quiet">{t.linkHint}</p>
+      </SecretSheet>
+    );
+  }
   return (
-    <Modal opened onClose={onClose} title={t.invite} closeButtonProps={{ "aria-label": w.close }}>
-      {made?.url ? (
-        <div className="tg-stack">
-          <Once secret={made.url} what={t.link} />
-          <p className="tg-quiet">{t.linkHint}</p>
-          <Group justify="flex-end">
-            <Button onClick={onClose}>{w.close}</Button>
-          </Group>
-        </div>
-      ) : (
-        <form onSubmit={submit} className="tg-stack">
-          <TextInput
-            label={t.email}
-            type="email"
-            required
-            value={email}
-            onChange={(event) => setEmail(event.currentTarget.value)}
-            data-autofocus
-          />
-          <Select
-            label={t.role}
-            allowDeselect={false}
-            data={choices}
-            value={role}
-            onChange={(value) => setRole(value ?? role)}
-          />
-          {error !== undefined && <Failed error={error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {w.cancel}
-            </Button>
-            <Button type="submit">{t.invite}</Button>
-          </Group>
-        </form>
-      )}
-    </Modal>
+    <FormSheet title={t.invite} action={t.invite} onClose={onClose} run={run}>
+      <TextInput
+        label={t.email}
+        type="email"
+        required
+        value={email}
+        onChange={(event) => setEmail(event.currentTarget.value)}
+        data-autofocus
+      />
+      <Select
+        label={t.role}
+        allowDeselect={false}
+        data={choices}
+        value={role}
+        onChange={(value) => setRole(value ?? role)}
+      />
+    </FormSheet>
   );
 }

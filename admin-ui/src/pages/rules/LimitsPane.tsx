@@ -6,6 +6,7 @@ import { formatCount } from "../../format/size";
 import { useLanguage, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Failed } from "../../parts/Failed";
+import { useSubmit } from "../../parts/submit";
 import { say } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
@@ -35,7 +36,6 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
   const [hosts, setHosts] = useState("");
   const [broken, setBroken] = useState<Schema["OnBrokenRule"]>("retry");
   const [wanted, setWanted] = useState<Limits>({});
-  const [error, setError] = useState<unknown>();
   const [removing, setRemoving] = useState(false);
   useEffect(() => {
     if (!settings.data) return;
@@ -43,26 +43,20 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
     setBroken(settings.data.on_broken_rule ?? "retry");
     setWanted(settings.data.limits ?? {});
   }, [settings.data]);
-  const save = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      const body = {
-        ...settings.data,
-        http_hosts: hosts
-          .split("\n")
-          .map((line) => line.trim())
-          .filter(Boolean),
-        on_broken_rule: broken,
-        limits: wanted,
-      };
-      await answer(api.PUT("/admin/v1/merchants/{merchant}/rules/settings", { params: { path }, body }));
-      say(w.saved);
-      for (const key of ["rule-settings", "rule-limits"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+  const { error, submit: save } = useSubmit(async () => {
+    const body = {
+      ...settings.data,
+      http_hosts: hosts
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean),
+      on_broken_rule: broken,
+      limits: wanted,
+    };
+    await answer(api.PUT("/admin/v1/merchants/{merchant}/rules/settings", { params: { path }, body }));
+    say(w.saved);
+    for (const key of ["rule-settings", "rule-limits"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
+  });
   const unpublish = async () => {
     await answer(api.DELETE("/admin/v1/merchants/{merchant}/rules", { params: { path } }));
     for (const key of ["rules", "revisions", "merchant"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
