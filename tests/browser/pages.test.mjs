@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { axe, lookAround, openBrowser, openPage } from "./browser.mjs";
+import { axe, button, inside, lookAround, openBrowser, openPage, settled } from "./browser.mjs";
 import { startGateway, txnDate } from "./gateway.mjs";
 
 const NARROW = { width: 360, height: 780 };
@@ -66,12 +66,6 @@ after(async () => {
   await gateway?.stop();
 });
 
-/** What a page shows is whole when nothing of it is a placeholder any more. */
-async function settled(page) {
-  await page.locator("main h1, h1").first().waitFor();
-  await page.waitForFunction(() => !document.querySelector(".mantine-Skeleton-root"));
-}
-
 for (const [colorScheme, viewport] of [
   ["light", WIDE],
   ["dark", WIDE],
@@ -86,11 +80,7 @@ for (const [colorScheme, viewport] of [
     found.push(...(await axe(page)).map((line) => `/set-up: ${line}`));
     await lookAround(page, gateway.token);
     for (const address of addresses) {
-      // Within the page: the token's session lives in its memory alone.
-      await page.evaluate((to) => {
-        history.pushState({}, "", to);
-        dispatchEvent(new PopStateEvent("popstate"));
-      }, address);
+      await inside(page, address);
       await settled(page);
       found.push(...(await axe(page)).map((line) => `${address}: ${line}`));
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -125,16 +115,11 @@ for (const colorScheme of ["light", "dark"]) {
     const found = [];
     await lookAround(page, gateway.token);
     for (const [address, name] of SHEETS) {
-      await page.evaluate((to) => {
-        history.pushState({}, "", to);
-        dispatchEvent(new PopStateEvent("popstate"));
-      }, address);
+      await inside(page, address);
       await settled(page);
-      await page.getByRole("button", { name, exact: true }).first().click();
+      await button(page, name).first().click();
       await page.getByRole("dialog").waitFor();
       await settled(page);
-      // What fades in is judged when it stands.
-      await page.waitForFunction(() => document.getAnimations().every((animation) => animation.playState !== "running"));
       found.push(...(await axe(page)).map((line) => `${address}, ${name}: ${line}`));
       await page.keyboard.press("Escape");
       await page.getByRole("dialog").waitFor({ state: "hidden" });

@@ -19,8 +19,8 @@ import {
   IconSun,
   IconUserCircle,
 } from "@tabler/icons-react";
-import { Link, Outlet, useNavigate, useParams, useRouter } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { Link, Outlet, useMatches, useNavigate, useParams, useRouter } from "@tanstack/react-router";
+import { Fragment, lazy, Suspense, useEffect, useRef } from "react";
 import { useConnections } from "../api/merchants";
 import { setLanguage, useLanguage, useTexts } from "../language/language";
 import { isTest } from "../pages/connections/address";
@@ -67,6 +67,8 @@ function Framed() {
   useHotkeys([["mod+K", () => setSearching.open()]], []);
   useShortcuts(setHelping.open);
   const test = useTestConnections();
+  // Another merchant's page, or another payment's, begins anew: nothing that was typed or read for the one before stays in it.
+  const address = useMatches({ select: (matches) => matches.at(-1)?.pathname });
   return (
     <div className="tg-frame" data-test={test || undefined}>
       <a className="skip-link" href="#content">
@@ -111,7 +113,9 @@ function Framed() {
         </section>
         <Banners />
         <main id="content" tabIndex={-1}>
-          <Outlet />
+          <Fragment key={address}>
+            <Outlet />
+          </Fragment>
         </main>
       </div>
       {searching && (

@@ -14,6 +14,7 @@ import { FileDrop } from "../../parts/FileDrop";
 import { Facts, Page, Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
 import { FormSheet } from "../../parts/Sheet";
+import { saveAs } from "../../parts/saveAs";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
@@ -33,6 +34,8 @@ export function ServerCertificates() {
     queryKey: ["server-certificates"],
     queryFn: () => answer(api.GET("/admin/v1/certificates/server")),
   });
+  const merchants = useMerchants();
+  const names = new Map(merchants?.map(({ id, name }) => [id, name]));
   const [adding, setAdding] = useDisclosure();
   const [removing, setRemoving] = useState<ServerCertificate>();
   const changed = () => void queries.invalidateQueries({ queryKey: ["server-certificates"] });
@@ -46,7 +49,8 @@ export function ServerCertificates() {
     {
       key: "merchant",
       title: t.merchant,
-      cell: ({ merchant_id }) => (merchant_id ? <span className="mono">{merchant_id}</span> : t.all),
+      cell: ({ merchant_id }) =>
+        merchant_id ? (names.get(merchant_id) ?? <span className="mono">{merchant_id}</span>) : t.all,
     },
     {
       key: "clients",
@@ -57,6 +61,7 @@ export function ServerCertificates() {
     {
       key: "remove",
       title: w.actions,
+      narrow: "nameless",
       cell: (certificate) => (
         <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => setRemoving(certificate)}>
           {t.remove}
@@ -70,7 +75,7 @@ export function ServerCertificates() {
     </Button>
   );
   return (
-    <Page title={t.title} intro={t.intro} action={add}>
+    <Page title={t.title} intro={t.intro} action={(list.data?.data.length ?? 0) > 0 && add}>
       <Rows
         label={t.title}
         columns={columns}
@@ -99,6 +104,7 @@ export function ServerCertificates() {
 
 function Authority() {
   const t = useTexts(serverWords);
+  const w = useTexts(words);
   const authority = useQuery({
     queryKey: ["authority"],
     queryFn: () => answer(api.GET("/admin/v1/certificates/authority")),
@@ -120,7 +126,19 @@ function Authority() {
               </span>,
             ],
             [t.ends, <Expiry key="e" at={certificate.not_after} />],
-            [t.copy, <CopyButton key="c" value={pem} what={t.copy} />],
+            [
+              t.copy,
+              <span key="c" className="tg-inline">
+                <Button
+                  size="compact-xs"
+                  variant="default"
+                  onClick={() => saveAs(new Blob([pem], { type: "application/x-pem-file" }), "tollgate-authority.pem")}
+                >
+                  {w.download}
+                </Button>
+                <CopyButton value={pem} what={t.copy} />
+              </span>,
+            ],
           ]}
         />
       </div>

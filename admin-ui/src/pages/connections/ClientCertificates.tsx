@@ -59,10 +59,11 @@ export function ClientCertificates({
     },
     { key: "kind", title: t.role, cell: ({ kind }) => t.kinds[kind] ?? kind },
     { key: "standing", title: t.standing, cell: ({ standing }) => <Status of={standing} /> },
-    { key: "ends", title: t.ends, cell: ({ not_after }) => (not_after ? <Expiry at={not_after} /> : "—") },
+    { key: "ends", title: t.ends, cell: ({ not_after }) => not_after && <Expiry at={not_after} /> },
     {
       key: "actions",
       title: w.actions,
+      narrow: "nameless",
       cell: (certificate) => (
         <span className="tg-inline">
           {certificate.kind === "issued" && (

@@ -39,6 +39,7 @@ export function Connection() {
     queryKey: ["connection", merchant, slug],
     queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/connections/{connection}", { params: { path } })),
   });
+  const plugins = usePlugins();
   const [asked, setAsked] = useState<"suspend" | "remove">();
   const changed = (connection?: Schema["ConnectionView"]) => {
     if (connection) queries.setQueryData(["connection", merchant, slug], connection);
@@ -66,6 +67,7 @@ export function Connection() {
     );
   }
   const active = connection.status === "active";
+  const plugin = plugins?.find(({ name }) => name === connection.plugin);
   return (
     <Page
       title={
@@ -74,6 +76,7 @@ export function Connection() {
         </span>
       }
       name={connection.slug}
+      within={{ to: `/m/${merchant}/connections`, title: t.title }}
       intro={t.pathHint}
       action={
         connection.plugin === "terminal" && (
@@ -86,11 +89,11 @@ export function Connection() {
       <Facts
         of={[
           [t.path, <Id key="p" value={connection.path} />],
-          [t.plugin, connection.plugin],
+          [t.plugin, plugin?.title ?? connection.plugin],
           ...(connection.plugin === "terminal"
             ? []
             : ([[t.health, <Health key="h" merchant={merchant} connection={slug} />]] as [string, React.ReactNode][])),
-          ["id", <Id key="i" value={connection.id} />],
+          [w.id, <Id key="i" value={connection.id} />],
           [w.changed, <Moment key="m" at={connection.updated_at} />],
           [
             w.open,

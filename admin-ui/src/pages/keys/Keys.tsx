@@ -34,7 +34,6 @@ const keyWords = texts(
     expires: "Expires",
     revoke: "Revoke",
     revokeText: "It opens nothing within a second, on every node. Requests that carry it are answered with 401.",
-    revokeNow: "now",
     expiresHint: "Empty: it does not expire.",
     secretOf: "The key",
     unused: "never",
@@ -54,7 +53,6 @@ const keyWords = texts(
     expires: "Истекает",
     revoke: "Отозвать",
     revokeText: "За секунду он перестанет открывать что-либо на всех узлах. Запросы с ним получат 401.",
-    revokeNow: "сейчас",
     expiresHint: "Пусто: не истекает.",
     secretOf: "Ключ",
     unused: "никогда",
@@ -100,8 +98,8 @@ export function Keys() {
   };
   const columns: Column<ApiKey>[] = [
     { key: "name", title: w.name, cell: (key) => <span className="tg-strong">{key.name}</span> },
-    { key: "status", title: w.status, cell: (key) => <Status of={stateOf(key)} /> },
-    { key: "prefix", title: t.prefix, wideOnly: true, cell: (key) => <span className="mono">{key.prefix}</span> },
+    { key: "status", title: w.status, narrow: "beside", cell: (key) => <Status of={stateOf(key)} /> },
+    { key: "prefix", title: t.prefix, narrow: "hidden", cell: (key) => <span className="mono">{key.prefix}</span> },
     {
       key: "scopes",
       title: t.scopes,
@@ -111,12 +109,13 @@ export function Keys() {
     {
       key: "expires",
       title: t.expires,
-      wideOnly: true,
+      narrow: "hidden",
       cell: (key) => (key.expires_at ? <Moment at={key.expires_at} as="day" /> : w.never),
     },
     {
       key: "revoke",
       title: w.actions,
+      narrow: "nameless",
       cell: (key) =>
         stateOf(key) === "active" && (
           <span className="tg-inline">
@@ -136,7 +135,7 @@ export function Keys() {
     </Button>
   );
   return (
-    <Page title={t.title} intro={t.intro} action={add}>
+    <Page title={t.title} intro={t.intro} action={(keys.data?.data.length ?? 0) > 0 && add}>
       <Rows
         label={t.title}
         columns={columns}

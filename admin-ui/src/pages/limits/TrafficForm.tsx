@@ -194,7 +194,7 @@ function Windows({ label, hint, value, effective, allowed, onChange }: WindowsPr
     <fieldset className="tg-fieldset">
       <legend>{label}</legend>
       <p className="tg-quiet tg-small">
-        {hint} {told ? t.effective(told) : ""}
+        {hint} {told ? `${t.effective(told)}.` : ""}
       </p>
       {value === null && <p className="tg-quiet">{t.noWindows}</p>}
       {value?.map((window, at) => (

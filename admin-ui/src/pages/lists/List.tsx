@@ -83,6 +83,7 @@ export function List() {
     {
       key: "remove",
       title: w.actions,
+      narrow: "nameless",
       align: "right",
       cell: (entry) => (
         <Button
@@ -107,6 +108,7 @@ export function List() {
   return (
     <Page
       title={name}
+      within={{ to: `/m/${merchant}/lists`, title: t.title }}
       action={
         <>
           <Button variant="default" leftSection={<IconDownload size={16} />} onClick={() => void download()}>

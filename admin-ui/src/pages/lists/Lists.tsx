@@ -46,7 +46,7 @@ export function Lists() {
   );
   const used = lists.data?.data.reduce((sum, { entries }) => sum + entries, 0);
   return (
-    <Page title={t.title} intro={t.intro} action={add}>
+    <Page title={t.title} intro={t.intro} action={(lists.data?.data.length ?? 0) > 0 && add}>
       <div className="tg-stack">
         <Rows
           label={t.title}

@@ -13,7 +13,6 @@ export const listWords = texts(
     keys: (n: string) => n,
     entries: "Keys",
     size: "Size",
-    quota: "Room",
     quotaOf: (used: string, all: string) => `${used} of ${all} keys`,
     find: "A key, or how it begins",
     key: "Key",
@@ -37,7 +36,7 @@ export const listWords = texts(
     noEntries: "No key begins so",
     noEntriesText: "An empty list answers every question with no.",
     imports: "Uploads",
-    danger: "Apart from that",
+    danger: "Delete",
   },
   {
     title: "Списки",
@@ -52,7 +51,6 @@ export const listWords = texts(
     keys: (n: string) => n,
     entries: "Ключи",
     size: "Размер",
-    quota: "Место",
     quotaOf: (used: string, all: string) => `Ключей: ${used} из ${all}`,
     find: "Ключ или его начало",
     key: "Ключ",
@@ -76,6 +74,6 @@ export const listWords = texts(
     noEntries: "Так не начинается ни один ключ",
     noEntriesText: "Пустой список на любой вопрос отвечает «нет».",
     imports: "Загрузки",
-    danger: "Отдельно от этого",
+    danger: "Удаление",
   },
 );

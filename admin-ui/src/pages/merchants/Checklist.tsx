@@ -63,7 +63,7 @@ function Step({ merchant, step }: { merchant: string; step: Schema["Step"] }) {
         </div>
         {!step.done && <div className="tg-quiet">{t.steps[`${step.step}Why`]}</div>}
         {/* In the gateway's own words, which are English. */}
-        {language === "en" && <div className="tg-quiet tg-detail">{step.detail}</div>}
+        {language === "en" && <div className="tg-quiet">{step.detail}</div>}
       </div>
       {!step.done && (
         <Button size="xs" variant="default" component={Link} to={`/m/${merchant}/${PLACES[step.step]}`}>

@@ -50,7 +50,9 @@ export const peopleWords = texts(
     revoke: "Take back",
     you: "you",
     empty: "Nobody yet",
-    emptyText: "Invite the people who look after this merchant. Each sets a password of their own.",
+    staffEmpty: "Invite the people who look after this merchant. Each sets a password of their own.",
+    operatorEmpty:
+      "Nobody has an account yet: the gateway is looked at with the operator's token. Set the gateway up to become its first owner, or invite one.",
   },
   {
     title: "Люди",
@@ -83,7 +85,9 @@ export const peopleWords = texts(
     revoke: "Забрать",
     you: "вы",
     empty: "Пока никого",
-    emptyText: "Пригласите тех, кто отвечает за этого мерчанта. Пароль каждый задаст себе сам.",
+    staffEmpty: "Пригласите тех, кто отвечает за этого мерчанта. Пароль каждый задаст себе сам.",
+    operatorEmpty:
+      "Учётных записей пока нет: шлюз открыт токеном оператора. Настройте шлюз, чтобы стать первым владельцем, или пригласите его.",
   },
 );
 
@@ -99,6 +103,7 @@ export function OperatorPeople() {
       roles={["owner", "operator", "auditor"]}
       allowed={useMay("operators:write")}
       intro={t.operatorIntro}
+      emptyText={t.operatorEmpty}
     />
   );
 }
@@ -113,11 +118,20 @@ export function MerchantPeople() {
       roles={["admin", "developer", "support", "viewer"]}
       allowed={useMay("people:write", merchant)}
       intro={t.staffIntro}
+      emptyText={t.staffEmpty}
     />
   );
 }
 
-function People({ base, roles, allowed, intro }: { base: string; roles: string[]; allowed: boolean; intro: string }) {
+interface PeopleProps {
+  base: string;
+  roles: string[];
+  allowed: boolean;
+  intro: string;
+  emptyText: string;
+}
+
+function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
   const t = useTexts(peopleWords);
   const w = useTexts(words);
   const me = useMe();
@@ -182,12 +196,13 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
     {
       key: "seen",
       title: t.seen,
-      wideOnly: true,
-      cell: ({ seen_at }) => (seen_at ? <Moment at={seen_at} as="ago" /> : "—"),
+      narrow: "hidden",
+      cell: ({ seen_at }) => seen_at && <Moment at={seen_at} as="ago" />,
     },
     {
       key: "remove",
       title: w.actions,
+      narrow: "nameless",
       cell: (person) =>
         person.id !== me.id && (
           <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => setRemoving(person)}>
@@ -199,11 +214,12 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
   const open: Column<Invitation>[] = [
     { key: "email", title: t.email, cell: ({ email }) => email },
     { key: "role", title: t.role, cell: ({ role }) => t.roles[role] ?? role },
-    { key: "by", title: t.by, wideOnly: true, cell: ({ invited_by }) => invited_by },
+    { key: "by", title: t.by, narrow: "hidden", cell: ({ invited_by }) => invited_by },
     { key: "until", title: t.until, cell: ({ expires_at }) => <Moment at={expires_at} /> },
     {
       key: "revoke",
       title: w.actions,
+      narrow: "nameless",
       cell: ({ id }) => (
         <Button
           size="compact-xs"
@@ -222,7 +238,7 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
     </Button>
   );
   return (
-    <Page title={t.title} intro={intro} action={invite}>
+    <Page title={t.title} intro={intro} action={(people.data?.data.length ?? 0) > 0 && invite}>
       <Rows
         label={t.title}
         columns={columns}
@@ -230,7 +246,7 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
         id={({ id }) => id}
         empty={
           <Empty title={t.empty} action={invite}>
-            {t.emptyText}
+            {emptyText}
           </Empty>
         }
       />

@@ -68,7 +68,7 @@ export function Reconcile() {
     {
       key: "period",
       title: t.period,
-      wideOnly: true,
+      narrow: "hidden",
       cell: (row) => (
         <>
           <Moment at={row.period_from} /> – <Moment at={row.period_until} />
@@ -83,7 +83,7 @@ export function Reconcile() {
     </Button>
   );
   return (
-    <Page title={t.title} intro={t.intro} action={upload}>
+    <Page title={t.title} intro={t.intro} action={(list.rows?.length ?? 0) > 0 && upload}>
       <Rows
         label={t.title}
         columns={columns}

@@ -2,7 +2,7 @@ import { Button, NumberInput, Select, Skeleton, Textarea } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
-import { formatCount } from "../../format/size";
+import { formatBytes, formatCount } from "../../format/size";
 import { useLanguage, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Failed } from "../../parts/Failed";
@@ -65,6 +65,8 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
     return <Failed error={settings.error ?? limits.error} retry={() => void settings.refetch()} />;
   if (!settings.data || !limits.data) return <Skeleton height={300} />;
   const effective = limits.data.effective as Record<string, number | null>;
+  const shown = (name: string, value: number) =>
+    name === "memory_bytes" ? formatBytes(value, language) : formatCount(value, language);
   return (
     <div className="tg-stack">
       <form onSubmit={save} className="tg-stack">
@@ -92,7 +94,7 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
             <NumberInput
               key={name}
               label={t.limitNames[name]}
-              description={`${t.effective}: ${formatCount(effective[name] ?? 0, language)}`}
+              description={`${t.effective}: ${shown(name, effective[name] ?? 0)}`}
               inputWrapperOrder={["label", "input", "description"]}
               min={1}
               allowDecimal={false}
@@ -104,28 +106,30 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
           ))}
         </div>
         {error !== undefined && <Failed error={error} />}
-        <div className="tg-inline">
+        <div>
           <Button type="submit" disabled={!operator}>
             {w.save}
           </Button>
-          {published && (
-            <Button variant="subtle" color="red" onClick={() => setRemoving(true)} disabled={!publisher}>
-              {t.unpublish}
-            </Button>
-          )}
         </div>
-        <Confirm
-          opened={removing}
-          onClose={() => setRemoving(false)}
-          title={t.unpublish}
-          typed={merchant}
-          action={t.unpublish}
-          run={unpublish}
-        >
-          <p>{t.unpublishText}</p>
-        </Confirm>
       </form>
       <Secrets merchant={merchant} hosts={settings.data.http_hosts ?? []} />
+      {published && (
+        <div className="tg-apart">
+          <Button size="xs" variant="outline" color="red" onClick={() => setRemoving(true)} disabled={!publisher}>
+            {t.unpublish}
+          </Button>
+        </div>
+      )}
+      <Confirm
+        opened={removing}
+        onClose={() => setRemoving(false)}
+        title={t.unpublish}
+        typed={merchant}
+        action={t.unpublish}
+        run={unpublish}
+      >
+        <p>{t.unpublishText}</p>
+      </Confirm>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { Alert, SegmentedControl, Textarea } from "@mantine/core";
+import { Alert, SegmentedControl, Skeleton, Textarea } from "@mantine/core";
 import { IconAlertTriangle, IconCheck } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
@@ -110,7 +110,7 @@ export function PublishSheet({ merchant, published, draft, onClose, onPublished,
         </Alert>
       )}
       {published && (
-        <Suspense>
+        <Suspense fallback={<Skeleton height={160} />}>
           <Compare before={published.source} after={draft.source} />
         </Suspense>
       )}

@@ -39,25 +39,27 @@ export function Secrets({ merchant, hosts }: { merchant: string; hosts: string[]
       <p className="tg-quiet tg-small">{t.secretsHint}</p>
       {secrets.error && <Failed error={secrets.error} retry={() => void secrets.refetch()} />}
       {secrets.data?.data.length === 0 && <p className="tg-quiet">{t.secretNone}</p>}
-      <ul className="tg-tests">
-        {secrets.data?.data.map((secret) => (
-          <li key={secret.name} className="tg-test">
-            <span className="mono tg-strong">{secret.name}</span>
-            <span className="tg-quiet">
-              {secret.header} · {secret.hosts.join(", ")} · <Moment at={secret.changed_at} as="day" />
-            </span>
-            <Button
-              size="compact-xs"
-              variant="default"
-              disabled={!allowed}
-              aria-label={`${t.secretForget} ${secret.name}`}
-              onClick={() => setForgetting(secret)}
-            >
-              {t.secretForget}
-            </Button>
-          </li>
-        ))}
-      </ul>
+      {secrets.data && secrets.data.data.length > 0 && (
+        <ul className="tg-tests">
+          {secrets.data.data.map((secret) => (
+            <li key={secret.name} className="tg-test">
+              <span className="mono tg-strong">{secret.name}</span>
+              <span className="tg-quiet">
+                {secret.header} · {secret.hosts.join(", ")} · <Moment at={secret.changed_at} as="day" />
+              </span>
+              <Button
+                size="compact-xs"
+                variant="default"
+                disabled={!allowed}
+                aria-label={`${t.secretForget} ${secret.name}`}
+                onClick={() => setForgetting(secret)}
+              >
+                {t.secretForget}
+              </Button>
+            </li>
+          ))}
+        </ul>
+      )}
       <div>
         <Button size="xs" variant="default" disabled={!allowed} onClick={() => setAdding(true)}>
           {t.secretAdd}

@@ -301,6 +301,7 @@ function Sessions() {
     {
       key: "end",
       title: w.actions,
+      narrow: "nameless",
       cell: ({ id, current }) =>
         !current && (
           <Button size="compact-xs" variant="default" onClick={() => void end(id)}>

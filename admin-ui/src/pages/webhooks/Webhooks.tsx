@@ -46,7 +46,7 @@ export function Webhooks() {
         </Link>
       ),
     },
-    { key: "status", title: w.status, cell: ({ status }) => <Status of={status} /> },
+    { key: "status", title: w.status, narrow: "beside", cell: ({ status }) => <Status of={status} /> },
     {
       key: "types",
       title: t.types,
@@ -56,10 +56,15 @@ export function Webhooks() {
     {
       key: "format",
       title: t.format,
-      wideOnly: true,
+      narrow: "hidden",
       cell: ({ format }) => t.formats[format as keyof typeof t.formats] ?? format,
     },
-    { key: "created", title: w.created, wideOnly: true, cell: ({ created_at }) => <Moment at={created_at} as="day" /> },
+    {
+      key: "created",
+      title: w.created,
+      narrow: "hidden",
+      cell: ({ created_at }) => <Moment at={created_at} as="day" />,
+    },
   ];
   const add = (
     <Button leftSection={<IconPlus size={16} />} onClick={setAdding.open} disabled={!allowed}>
@@ -67,7 +72,7 @@ export function Webhooks() {
     </Button>
   );
   return (
-    <Page title={t.title} action={add}>
+    <Page title={t.title} action={(endpoints.data?.data.length ?? 0) > 0 && add}>
       <Rows
         label={t.endpoints}
         columns={columns}
