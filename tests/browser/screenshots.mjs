@@ -213,6 +213,8 @@ async function take(page, look, pages) {
       await act(page);
       await settled(page);
     }
+    // The frame's head and side stay in the window; a picture of the whole page has them where the page begins.
+    await page.evaluate(() => scrollTo(0, 0));
     // What lies over the page covers the window and no more.
     const over = await page.getByRole("dialog").filter({ visible: true }).count();
     await page.screenshot({ path: join(folder, look, `${name}.png`), fullPage: over === 0 });

@@ -84,7 +84,7 @@ function Framed() {
         padding={0}
         withCloseButton={false}
         title={t.main}
-        className="tg-drawer"
+        classNames={{ header: "tg-hidden" }}
       >
         <div className="tg-side-narrow">
           <Side onGo={setDrawer.close} />

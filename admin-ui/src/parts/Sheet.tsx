@@ -56,7 +56,7 @@ export function FormSheet({ action, run, ready = true, dangerous = false, aside,
         {error !== undefined && <Failed error={error} />}
         <Group justify={aside ? "space-between" : "flex-end"}>
           {aside}
-          <Group gap={8} justify="flex-end">
+          <Group gap={8} justify="flex-end" ml="auto">
             <Button variant="default" onClick={sheet.onClose}>
               {t.cancel}
             </Button>

@@ -51,7 +51,7 @@ export function SecondFactor({ onDone, later = false }: { onDone: () => void; la
   }
   if (enrolment.error) return <Failed error={enrolment.error} retry={() => void enrolment.refetch()} />;
   return (
-    <form onSubmit={prove}>
+    <form onSubmit={prove} className="tg-stack">
       {enrolment.data ? (
         <img
           className="tg-qr"

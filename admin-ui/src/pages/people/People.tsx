@@ -177,7 +177,7 @@ function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
             size="xs"
             aria-label={`${t.role}: ${person.name}`}
             allowDeselect={false}
-            w={220}
+            className="tg-role"
             data={choices}
             value={person.role}
             onChange={(role) => void act(() => ask("PATCH", `${base}/${person.id}`, { role }))}
