@@ -144,7 +144,7 @@ function Change({ entry }: { entry: Entry }) {
       <div className="tg-exchange-sides">
         {told.map(([name, value]) => (
           <div key={name}>
-            <h3 className="tg-side-title">{name}</h3>
+            <p className="tg-side-title">{name}</p>
             <Code text={JSON.stringify(value, null, 2)} kind="json" label={name} wrap />
           </div>
         ))}

@@ -243,25 +243,14 @@ function Login({
   const t = useTexts(connectionWords);
   const [login, setLogin] = useState(connection.basic_login ?? "");
   const [password, setPassword] = useState("");
-  const [error, setError] = useState<unknown>();
-  const act = async (body: Schema["ConnectionPatchBody"]) => {
-    setError(undefined);
-    try {
-      await save(body);
-      setPassword("");
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+  const [removing, setRemoving] = useState(false);
+  const { busy, error, submit } = useSubmit(async () => {
+    await save({ basic: { login, password } });
+    setPassword("");
+  });
   return (
     <Section title={t.login}>
-      <form
-        className="tg-card tg-stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void act({ basic: { login, password } });
-        }}
-      >
+      <form className="tg-card tg-stack" onSubmit={submit}>
         <p className="tg-quiet">{t.loginHint}</p>
         <div className="tg-form-pair">
           <TextInput
@@ -283,16 +272,28 @@ function Login({
         </div>
         {error !== undefined && <Failed error={error} />}
         <div className="tg-inline">
-          <Button type="submit" variant="default" disabled={!allowed || !login || !password}>
+          <Button type="submit" variant="default" loading={busy} disabled={!allowed || !login || !password}>
             {t.setLogin}
           </Button>
           {connection.basic_login && (
-            <Button variant="subtle" color="red" disabled={!allowed} onClick={() => void act({ basic: null })}>
+            <Button variant="subtle" color="red" disabled={!allowed} onClick={() => setRemoving(true)}>
               {t.removeLogin}
             </Button>
           )}
         </div>
       </form>
+      <Confirm
+        opened={removing}
+        onClose={() => setRemoving(false)}
+        title={t.removeLogin}
+        action={t.removeLogin}
+        run={async () => {
+          await save({ basic: null });
+          setLogin("");
+        }}
+      >
+        <p>{t.removeLoginText}</p>
+      </Confirm>
     </Section>
   );
 }

@@ -117,24 +117,18 @@ function Roots({ merchant, connection, allowed, onChange }: Props) {
   const t = useTexts(connectionWords);
   const w = useTexts(words);
   const [pem, setPem] = useState("");
-  const [error, setError] = useState<unknown>();
+  const [removing, setRemoving] = useState(false);
   const set = async (roots: string | null) => {
-    setError(undefined);
-    try {
-      const path = { merchant, connection: connection.slug };
-      onChange(
-        await answer(
-          api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/roots", {
-            params: { path },
-            body: { roots },
-          }),
-        ),
-      );
-      setPem("");
-    } catch (failure) {
-      setError(failure);
-    }
+    const path = { merchant, connection: connection.slug };
+    const body = { roots };
+    onChange(
+      await answer(
+        api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/roots", { params: { path }, body }),
+      ),
+    );
+    setPem("");
   };
+  const { busy, error, submit } = useSubmit(() => set(pem));
   return (
     <details>
       <summary className="tg-summary">{t.roots}</summary>
@@ -153,16 +147,25 @@ function Roots({ merchant, connection, allowed, onChange }: Props) {
         />
         {error !== undefined && <Failed error={error} />}
         <div className="tg-inline">
-          <Button variant="default" disabled={!allowed || !pem} onClick={() => void set(pem)}>
+          <Button variant="default" loading={busy} disabled={!allowed || !pem} onClick={() => void submit()}>
             {w.save}
           </Button>
           {connection.own_roots && (
-            <Button variant="subtle" disabled={!allowed} onClick={() => void set(null)}>
+            <Button variant="subtle" color="red" disabled={!allowed} onClick={() => setRemoving(true)}>
               {t.rootsRemove}
             </Button>
           )}
         </div>
       </div>
+      <Confirm
+        opened={removing}
+        onClose={() => setRemoving(false)}
+        title={t.rootsRemove}
+        action={t.rootsRemove}
+        run={() => set(null)}
+      >
+        <p>{t.rootsRemoveText}</p>
+      </Confirm>
     </details>
   );
 }

@@ -17,7 +17,9 @@ export const connectionWords = texts(
     user: "Login",
     password: "Password",
     setLogin: "Set login",
-    removeLogin: "Take the login away",
+    removeLogin: "Remove the login",
+    removeLoginText:
+      "The network is no longer asked for a login. Where the settings ask for one, its requests are refused from then on.",
     settings: "Settings",
     identity: "Client certificate",
     identityHint:
@@ -42,6 +44,8 @@ export const connectionWords = texts(
     rootsNo: "It believes the system's roots.",
     rootsSet: "Set roots (PEM)",
     rootsRemove: "Back to the system's roots",
+    rootsRemoveText:
+      "The connection believes the system's roots alone. A network whose certificate another root signed is refused from then on.",
     suspend: "Suspend",
     resume: "Resume",
     suspendText: "It takes no new payments. What was paid stays answered, and what is on its way is settled.",
@@ -77,6 +81,8 @@ export const connectionWords = texts(
     password: "Пароль",
     setLogin: "Задать логин",
     removeLogin: "Убрать логин",
+    removeLoginText:
+      "Логин у сети больше не спрашивается. Если настройки его требуют, её запросы с этого момента получают отказ.",
     settings: "Настройки",
     identity: "Клиентский сертификат",
     identityHint:
@@ -100,6 +106,8 @@ export const connectionWords = texts(
     rootsNo: "Верит системным корням.",
     rootsSet: "Задать корни (PEM)",
     rootsRemove: "Вернуть системные корни",
+    rootsRemoveText:
+      "Подключение верит только корням системы. Сеть, чей сертификат подписал другой корень, с этого момента не принимается.",
     suspend: "Приостановить",
     resume: "Возобновить",
     suspendText: "Новых платежей не будет. Оплаченное останется отвеченным, начатое будет доведено.",

@@ -19,7 +19,7 @@ import { type Column, Rows } from "../../parts/Rows";
 import { FormSheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { saveAs } from "../../parts/saveAs";
-import { sayFailed } from "../../parts/Toasts";
+import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
 import { listWords } from "./words";
@@ -55,12 +55,16 @@ export function List() {
   const changed = () => {
     for (const key of ["list", "lists", "list-entries"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
   };
-  const remove = async (key: string) => {
+  const remove = async ({ key, value }: Entry) => {
+    const of = { params: { path: { ...path, key } } };
     try {
-      await answer(
-        api.DELETE("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", { params: { path: { ...path, key } } }),
-      );
+      await answer(api.DELETE("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", of));
       changed();
+      say(t.removed(key), "green", async () => {
+        const body = { value: value as never };
+        await answer(api.PUT("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", { ...of, body }));
+        changed();
+      });
     } catch (failure) {
       sayFailed(failure);
     }
@@ -86,13 +90,7 @@ export function List() {
       narrow: "nameless",
       align: "right",
       cell: (entry) => (
-        <Button
-          size="compact-xs"
-          variant="subtle"
-          color="gray"
-          disabled={!allowed}
-          onClick={() => void remove(entry.key)}
-        >
+        <Button size="compact-xs" variant="subtle" color="gray" disabled={!allowed} onClick={() => void remove(entry)}>
           {w.remove}
         </Button>
       ),

@@ -20,6 +20,7 @@ export const listWords = texts(
     valueHint: 'JSON, such as {"tariff": "gold"}; empty for none.',
     notJson: "This is not JSON.",
     addKey: "Add a key",
+    removed: (key: string) => `${key} is removed`,
     upload: "Replace by a file",
     uploadHint:
       "CSV (key, or a header with names) or JSON lines. The list is replaced as a whole when every line was read; until then the old one serves.",
@@ -58,6 +59,7 @@ export const listWords = texts(
     valueHint: 'JSON, например {"tariff": "gold"}; пусто — без значения.',
     notJson: "Это не JSON.",
     addKey: "Добавить ключ",
+    removed: (key: string) => `Убрано: ${key}`,
     upload: "Заменить файлом",
     uploadHint:
       "CSV (ключ или заголовок с именами) или строки JSON. Список заменяется целиком, когда прочитаны все строки; до этого служит старый.",

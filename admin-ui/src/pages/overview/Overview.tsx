@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo } from "react";
 import { ask, type Schema } from "../../api/client";
 import { useMerchant, useMerchantSlug, useMerchants } from "../../api/merchants";
+import type { PaymentObject } from "../../api/shapes";
 import { formatCount } from "../../format/size";
 import { formatMicros, formatMoment } from "../../format/time";
 import { useLanguage, useTexts } from "../../language/language";
@@ -61,7 +62,7 @@ export function MerchantOverview() {
           <Owners view={overview.data} title={t.connections} to={(slug) => `/m/${merchant}/connections/${slug}`} />
         </>
       )}
-      <Latest merchant={merchant} payments={latest} />
+      {!latest.error && <Latest merchant={merchant} payments={latest.data?.data} />}
     </Page>
   );
 }
@@ -324,10 +325,10 @@ function useLatest(merchant: string) {
     queryFn: () => readPayments(merchant, {}, undefined, LATEST),
     refetchInterval: WATCH_MS,
   });
-  return latest.data?.data;
+  return latest;
 }
 
-function Latest({ merchant, payments }: { merchant: string; payments: ReturnType<typeof useLatest> }) {
+function Latest({ merchant, payments }: { merchant: string; payments: PaymentObject[] | undefined }) {
   const t = useTexts(overviewWords);
   const mayPlay = useMay("terminal_lab:write", merchant);
   if (!payments) return <Skeleton height={200} mt={28} />;

@@ -242,8 +242,12 @@ function Timeline({ merchant, moments }: { merchant: string; moments: Happened[]
 
 function Step({ merchant, moment }: { merchant: string; moment: Happened }) {
   // The decision is what people come for; it opens itself when it refused.
+  const readable = useMay("decisions:read", merchant);
   const [open, setOpen] = useState(
-    moment.kind === "decision" && moment.decision.outcome !== "accept" && moment.decision.handler === "check",
+    readable &&
+      moment.kind === "decision" &&
+      moment.decision.outcome !== "accept" &&
+      moment.decision.handler === "check",
   );
   const { state, label, side } = useStep(moment);
   const { tone, shape } = STATES[state] ?? { tone: "grey" as const, shape: "dot" as const };

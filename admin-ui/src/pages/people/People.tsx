@@ -47,7 +47,8 @@ export const peopleWords = texts(
     linkHint: "Send it to the person by a way you trust. Whoever has it first becomes them.",
     until: "Good until",
     by: "Invited by",
-    revoke: "Take back",
+    revoke: "Revoke",
+    revokeText: "The link opens nothing any more. Another invitation can be sent at any time.",
     you: "you",
     empty: "Nobody yet",
     staffEmpty: "Invite the people who look after this merchant. Each sets a password of their own.",
@@ -82,7 +83,8 @@ export const peopleWords = texts(
     linkHint: "Передайте её человеку надёжным путём. Кто первый откроет, тот им и станет.",
     until: "Действует до",
     by: "Пригласил",
-    revoke: "Забрать",
+    revoke: "Отозвать",
+    revokeText: "Ссылка больше ничего не откроет. Новое приглашение можно отправить в любой момент.",
     you: "вы",
     empty: "Пока никого",
     staffEmpty: "Пригласите тех, кто отвечает за этого мерчанта. Пароль каждый задаст себе сам.",
@@ -143,6 +145,7 @@ function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
   });
   const [inviting, setInviting] = useDisclosure();
   const [removing, setRemoving] = useState<Person>();
+  const [taking, setTaking] = useState<Invitation>();
   const changed = () => {
     void queries.invalidateQueries({ queryKey: ["people", base] });
     void queries.invalidateQueries({ queryKey: ["invitations", base] });
@@ -220,13 +223,8 @@ function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
       key: "revoke",
       title: w.actions,
       narrow: "nameless",
-      cell: ({ id }) => (
-        <Button
-          size="compact-xs"
-          variant="default"
-          disabled={!allowed}
-          onClick={() => void act(() => ask("DELETE", `${base}/invitations/${id}`))}
-        >
+      cell: (invitation) => (
+        <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => setTaking(invitation)}>
           {t.revoke}
         </Button>
       ),
@@ -267,6 +265,18 @@ function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
         }}
       >
         <p>{t.removeText}</p>
+      </Confirm>
+      <Confirm
+        opened={taking !== undefined}
+        onClose={() => setTaking(undefined)}
+        title={`${t.revoke}: ${taking?.email ?? ""}`}
+        action={t.revoke}
+        run={async () => {
+          await ask("DELETE", `${base}/invitations/${taking?.id}`);
+          changed();
+        }}
+      >
+        <p>{t.revokeText}</p>
       </Confirm>
     </Page>
   );

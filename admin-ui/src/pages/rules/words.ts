@@ -92,6 +92,8 @@ export const ruleWords = texts(
     canaryStart: "Start the canary",
     canaryStop: "Give all accounts back",
     canaryPromote: "Publish for all accounts",
+    canaryPromoteText:
+      "It decides for all accounts on all nodes within a second. The revision before stays in the history and can be put back.",
     canaryShare: "Change the share",
     arm: "Side",
     armCanary: (n: number) => `canary r${n}`,
@@ -99,6 +101,12 @@ export const ruleWords = texts(
     refusals: "Refusals",
     errors: "Errors",
     withdrawn: "Withdrawn by the gateway",
+    bounds: {
+      error_bp: "share of errors",
+      refusal_diff_bp: "share of refusals against the published revision",
+      route_mix_diff_bp: "shares of routes against the published revision",
+    } as Record<string, string>,
+    outOfBounds: (bound: string, measured: string, limit: string) => `${bound} ${measured}, at most ${limit}`,
     sheetTitle: "Publish the draft",
     sheetRed: "It cannot be published yet",
     sheetGreen: (n: number) => `The check is clean, ${some(n, "test")} passed.`,
@@ -245,6 +253,8 @@ export const ruleWords = texts(
     canaryStart: "Пустить канарейку",
     canaryStop: "Вернуть все счета",
     canaryPromote: "Опубликовать для всех",
+    canaryPromoteText:
+      "За секунду она начнёт решать за все счета на всех узлах. Прежняя ревизия останется в истории, её можно вернуть.",
     canaryShare: "Изменить долю",
     arm: "Сторона",
     armCanary: (n: number) => `канарейка r${n}`,
@@ -252,6 +262,12 @@ export const ruleWords = texts(
     refusals: "Отказы",
     errors: "Ошибки",
     withdrawn: "Снята шлюзом",
+    bounds: {
+      error_bp: "доля ошибок",
+      refusal_diff_bp: "доля отказов против опубликованной",
+      route_mix_diff_bp: "доли маршрутов против опубликованной",
+    } as Record<string, string>,
+    outOfBounds: (bound: string, measured: string, limit: string) => `${bound} ${measured}, можно не больше ${limit}`,
     sheetTitle: "Публикация черновика",
     sheetRed: "Публиковать ещё нельзя",
     sheetGreen: (n: number) => `Проверка чистая, прошло: ${many(n, "тест", "теста", "тестов")}.`,
