@@ -329,7 +329,11 @@ test("a merchant's admin lowers its own limits, and sees no other merchant", asy
   await page.getByText("The operator's", { exact: true }).click();
   assert.ok(await button(page, "Save").isDisabled());
 
-  await page.getByRole("button", { name: /^Switch merchant/ }).filter({ visible: true }).click();
+  // The settings are of no merchant; the way back to theirs stays beside them.
+  await inside(page, "/settings");
+  await settled(page);
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Payments" }).waitFor();
+  await page.getByRole("button", { name: "Switch merchant: Other Shop" }).filter({ visible: true }).click();
   assert.equal(await page.getByText("Demo Telecom").count(), 0);
   assert.equal(await page.getByText("All merchants").count(), 0);
   await page.keyboard.press("Escape");

@@ -30,6 +30,7 @@ import { Outside } from "../session/Outside";
 import { may, useMe, useSession } from "../session/permissions";
 import { refresh, signOut } from "../session/session";
 import { sessionWords } from "../session/words";
+import { useMerchantAt } from "./at";
 import "./frame.css";
 import { Banners } from "./Banners";
 import { Logo } from "./Logo";
@@ -165,7 +166,7 @@ const CHORD_MS = 900;
 function useShortcuts(help: () => void): void {
   const navigate = useNavigate();
   const router = useRouter();
-  const { merchant } = useParams({ strict: false }) as { merchant?: string };
+  const merchant = useMerchantAt();
   const chord = useRef(0);
   const go = (page: string) => () => {
     if (performance.now() - chord.current < CHORD_MS && merchant) void navigate({ to: `/m/${merchant}/${page}` });
@@ -201,7 +202,7 @@ function useShortcuts(help: () => void): void {
 }
 
 function Side({ onGo }: { onGo?: () => void }) {
-  const { merchant } = useParams({ strict: false }) as { merchant?: string };
+  const merchant = useMerchantAt();
   const me = useMe();
   const t = useTexts(navWords);
   const groups = merchant ? MERCHANT_NAV : me.operator_role ? OPERATOR_NAV : [];
