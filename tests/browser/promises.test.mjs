@@ -195,6 +195,9 @@ test("an act that was confirmed does not send the form under it", async () => {
 
 test("of one merchant nothing stays on the page of the next", async () => {
   const { page, context } = await visit();
+  // What is known of both already shows at once, without a placeholder between.
+  await inside(page, "/m/other/setup");
+  await settled(page);
   await inside(page, "/m/demo/setup");
   await settled(page);
   await page.getByRole("textbox", { name: "Name", exact: true }).fill("A name for the demo alone");

@@ -87,7 +87,7 @@ function Framed() {
         title={t.main}
         classNames={{ header: "tg-hidden" }}
       >
-        <div className="tg-side-narrow">
+        <div className="tg-side-narrow" data-test={test || undefined}>
           <Side onGo={setDrawer.close} />
         </div>
       </Drawer>
