@@ -1,6 +1,7 @@
 import "@mantine/core/styles.css";
 import "./styles.css";
 import "./parts/parts.css";
+import "./parts/rows.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

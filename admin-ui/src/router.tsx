@@ -10,7 +10,6 @@ import {
 } from "@tanstack/react-router";
 import { Frame } from "./frame/Frame";
 import { useTexts } from "./language/language";
-import { Empty } from "./parts/Empty";
 import { Failed } from "./parts/Failed";
 import { parseSearch, stringifySearch } from "./parts/filters";
 import { Page } from "./parts/Page";
@@ -24,12 +23,17 @@ type Search = Record<string, string>;
 function NotFound() {
   const t = useTexts(words);
   return (
+    <Page title={t.notFound} intro={t.notFoundHint}>
+      <Link to="/">{t.toStart}</Link>
+    </Page>
+  );
+}
+
+/** Where there is no frame around it. */
+function NothingHere() {
+  return (
     <main>
-      <Page title={t.notFound}>
-        <Empty title={t.notFound} action={<Link to="/">{t.toStart}</Link>}>
-          {t.notFoundHint}
-        </Empty>
-      </Page>
+      <NotFound />
     </main>
   );
 }
@@ -44,7 +48,7 @@ function Broken({ error, reset }: { error: unknown; reset: () => void }) {
 
 const root = createRootRoute({
   component: Outlet,
-  notFoundComponent: NotFound,
+  notFoundComponent: NothingHere,
   validateSearch: (search: Search): Search => search,
 });
 
@@ -103,6 +107,7 @@ const tree = root.addChildren([
     inner("/audit", () => import("./pages/audit/Audit"), "OperatorAudit"),
     inner("/certificates", () => import("./pages/certificates/ServerCertificates"), "ServerCertificates"),
     inner("/settings", () => import("./pages/settings/Settings"), "Settings"),
+    createRoute({ getParentRoute: () => inside, path: "$", component: NotFound }),
     merchant.addChildren([
       createRoute({ getParentRoute: () => merchant, path: "/", component: () => <Navigate to="./overview" replace /> }),
       of("/overview", () => import("./pages/overview/Overview"), "MerchantOverview"),
@@ -126,6 +131,7 @@ const tree = root.addChildren([
       of("/people", () => import("./pages/people/People"), "MerchantPeople"),
       of("/audit", () => import("./pages/audit/Audit"), "MerchantAudit"),
       of("/certificates", () => import("./pages/certificates/Certificates"), "Certificates"),
+      createRoute({ getParentRoute: () => merchant, path: "$", component: NotFound }),
     ]),
   ]),
 ]);
@@ -135,7 +141,7 @@ export const router = createRouter({
   parseSearch,
   stringifySearch,
   defaultErrorComponent: Broken,
-  defaultNotFoundComponent: NotFound,
+  defaultNotFoundComponent: NothingHere,
   defaultPreload: "intent",
   scrollRestoration: true,
 });

@@ -1,9 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+import { soon } from "./soon.mjs";
 
 const require = createRequire(import.meta.url);
 const WAIT_MS = 20_000;
+/** A page that asks for nothing for so long has what it shows. */
+const QUIET_MS = 120;
 
 export async function openBrowser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage"] });
@@ -20,12 +23,51 @@ export async function openPage(browser, base, options = {}) {
     // Answers that a page reckons with, such as "there is no draft", are told by the browser as errors of the network.
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
   });
+  traffic.set(page, watched(page));
   page.on("request", (request) => {
     const { origin, protocol } = new URL(request.url());
     if (origin !== base && !["data:", "blob:"].includes(protocol)) complaints.push(`fetched from outside: ${request.url()}`);
   });
   return { page, context, complaints };
 }
+
+/** What each page is fetching, and since when that is unchanged. */
+const traffic = new WeakMap();
+
+function watched(page) {
+  const state = { going: new Set(), changed: performance.now() };
+  const change = (act) => (request) => {
+    act(request);
+    state.changed = performance.now();
+  };
+  page.on("request", change((request) => state.going.add(request)));
+  page.on("requestfinished", change((request) => state.going.delete(request)));
+  page.on("requestfailed", change((request) => state.going.delete(request)));
+  return state;
+}
+
+/** Goes to an address within the page: the operator's token lives in its memory alone. */
+export async function inside(page, address) {
+  await page.evaluate((to) => {
+    history.pushState({}, "", to);
+    dispatchEvent(new PopStateEvent("popstate"));
+  }, address);
+  traffic.get(page).changed = performance.now();
+}
+
+/** Waits until a page shows what it has to show: nothing is on its way, nothing is a placeholder, nothing moves. */
+export async function settled(page) {
+  await page.locator("main h1, h1").first().waitFor();
+  const state = traffic.get(page);
+  await soon("the page has what it shows", WAIT_MS, () => state.going.size === 0 && performance.now() - state.changed > QUIET_MS);
+  await page.waitForFunction(
+    () =>
+      !document.querySelector(".mantine-Skeleton-root") &&
+      document.getAnimations().every(({ playState, effect }) => playState !== "running" || effect?.getComputedTiming().endTime === Number.POSITIVE_INFINITY),
+  );
+}
+
+export const button = (page, name) => page.getByRole("button", { name, exact: true });
 
 /** What axe finds wrong, as lines. */
 export async function axe(page) {

@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startFront } from "./front.mjs";
 import { soon } from "./soon.mjs";
 
 const START_MS = 60_000;
@@ -46,8 +47,9 @@ export async function startGateway(further = []) {
     const ready = await fetch(`${admin}/readyz`).catch(() => undefined);
     return ready?.ok && said.includes("listening admin");
   });
+  const front = process.env.PAGES ? await startFront(process.env.PAGES, admin) : undefined;
   return {
-    admin,
+    admin: front?.address ?? admin,
     gateway,
     folder,
     said: () => said,
@@ -59,6 +61,7 @@ export async function startGateway(further = []) {
       return answer.text();
     },
     stop: async () => {
+      front?.stop();
       child.kill("SIGTERM");
       await ended;
       await rm(folder, { recursive: true, force: true });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { axe, lookAround, openBrowser, openPage } from "./browser.mjs";
+import { axe, button, inside, lookAround, openBrowser, openPage, settled } from "./browser.mjs";
 import { startGateway, txnDate } from "./gateway.mjs";
 
 const NARROW = { width: 360, height: 780 };
@@ -26,6 +26,14 @@ before(async () => {
   };
   await rest("/merchants/demo/lists/contracts", { method: "PUT" });
   await rest("/merchants/demo/lists/contracts/entries/42", { method: "PUT", body: JSON.stringify({ value: { tariff: "gold" } }) });
+  await rest("/merchants", { method: "POST", body: JSON.stringify({ name: "Quiet Kiosk", slug: "quiet" }) });
+  const day = txnDate().replace(/^(\d{4})(\d\d)(\d\d).*/, "$3.$2.$1");
+  const settlement = await rest("/merchants/demo/connections/terminal/settlements?file_name=registry.csv", {
+    method: "POST",
+    body: `1000000000000001\t${day}\t00:00:01\t9161234567\t1234.51\r\nTotal:\t1\t1234.51\r\n`,
+  });
+  const rules = await rest("/merchants/demo/rules");
+  await rest("/merchants/demo/rules/draft", { method: "PUT", body: JSON.stringify({ source: `-- Changed\n${rules.source}` }) });
   const [refused] = (await rest("/merchants/demo/payments?status=declined")).data;
   const [decision] = (await rest("/merchants/demo/decisions?outcome=reject")).data;
   const [endpoint] = (await rest("/merchants/demo/webhook-endpoints")).data;
@@ -58,6 +66,11 @@ before(async () => {
     "/m/demo/audit",
     "/m/demo/certificates",
     "/no/such/page",
+    "/m/demo/no/such/page",
+    "/m/demo/payments/pay_01J00000000000000000000000",
+    "/m/demo/payments?search=nothing",
+    `/m/demo/reconcile/${settlement.id}`,
+    ...["overview", "setup", "payments", "rules", "lab", "connections", "lists", "webhooks", "reconcile", "keys", "people"].map((page) => `/m/quiet/${page}`),
   ];
 });
 
@@ -65,12 +78,6 @@ after(async () => {
   await browser?.close();
   await gateway?.stop();
 });
-
-/** What a page shows is whole when nothing of it is a placeholder any more. */
-async function settled(page) {
-  await page.locator("main h1, h1").first().waitFor();
-  await page.waitForFunction(() => !document.querySelector(".mantine-Skeleton-root"));
-}
 
 for (const [colorScheme, viewport] of [
   ["light", WIDE],
@@ -86,11 +93,7 @@ for (const [colorScheme, viewport] of [
     found.push(...(await axe(page)).map((line) => `/set-up: ${line}`));
     await lookAround(page, gateway.token);
     for (const address of addresses) {
-      // Within the page: the token's session lives in its memory alone.
-      await page.evaluate((to) => {
-        history.pushState({}, "", to);
-        dispatchEvent(new PopStateEvent("popstate"));
-      }, address);
+      await inside(page, address);
       await settled(page);
       found.push(...(await axe(page)).map((line) => `${address}: ${line}`));
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -110,6 +113,10 @@ const SHEETS = [
   ["/people", "Invite"],
   ["/certificates", "Add a certificate"],
   ["/m/demo/rules", "Templates"],
+  ["/m/demo/rules", "Publish…"],
+  ["/m/demo/rules?tab=settings", "Add a secret"],
+  ["/m/demo/rules?tab=settings", "Take the rules out of service"],
+  ["/m/demo/setup", "Delete the merchant"],
   ["/m/demo/connections", "Add a connection"],
   ["/m/demo/connections/payin", "Delete the connection"],
   ["/m/demo/connections/terminal", "Issue a certificate"],
@@ -119,26 +126,48 @@ const SHEETS = [
   ["/m/demo/keys", "Make a key"],
 ];
 
-for (const colorScheme of ["light", "dark"]) {
-  test(`what opens over pages, ${colorScheme}`, async () => {
-    const { page, context, complaints } = await openPage(browser, gateway.admin, { colorScheme, reducedMotion: "reduce" });
+/** Steps of a payment that open in place, rows that do, and what hangs from buttons. */
+const OPENED = [
+  ["/m/demo/payments", (page) => button(page, "Columns").click()],
+  ["/m/demo/wire", (page) => page.locator(".tg-wire-url").first().click()],
+  ["/m/demo/webhooks", (page) => page.getByRole("table", { name: "Deliveries" }).locator("tbody button").first().click()],
+  ["/m/demo/audit", (page) => page.getByRole("table", { name: "Audit" }).locator("tbody button").first().click()],
+  ["/m/demo/limits", (page) => button(page, "Add a window").first().click()],
+  ["/m/demo/overview", (page) => button(page, "Your account").click()],
+];
+
+for (const [colorScheme, viewport] of [
+  ["light", WIDE],
+  ["dark", WIDE],
+  ["light", NARROW],
+  ["dark", NARROW],
+]) {
+  test(`what opens over pages and within them, ${colorScheme}, ${viewport.width} px`, async () => {
+    const { page, context, complaints } = await openPage(browser, gateway.admin, { colorScheme, viewport, reducedMotion: "reduce" });
     const found = [];
     await lookAround(page, gateway.token);
     for (const [address, name] of SHEETS) {
-      await page.evaluate((to) => {
-        history.pushState({}, "", to);
-        dispatchEvent(new PopStateEvent("popstate"));
-      }, address);
+      await inside(page, address);
       await settled(page);
-      await page.getByRole("button", { name, exact: true }).first().click();
+      await button(page, name).first().click();
       await page.getByRole("dialog").waitFor();
       await settled(page);
-      // What fades in is judged when it stands.
-      await page.waitForFunction(() => document.getAnimations().every((animation) => animation.playState !== "running"));
       found.push(...(await axe(page)).map((line) => `${address}, ${name}: ${line}`));
       await page.keyboard.press("Escape");
       await page.getByRole("dialog").waitFor({ state: "hidden" });
     }
+    for (const [address, open] of OPENED) {
+      await inside(page, address);
+      await settled(page);
+      await open(page);
+      await settled(page);
+      found.push(...(await axe(page)).map((line) => `${address}, opened: ${line}`));
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      if (overflow > 0) found.push(`${address}, opened: ${overflow} px wider than its window`);
+      await page.keyboard.press("Escape");
+    }
+    await inside(page, "/m/demo/overview");
+    await settled(page);
     await page.keyboard.press("Control+k");
     await page.getByRole("combobox", { name: "Search" }).fill("rules");
     await page.getByRole("option").first().waitFor();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { openBrowser, openPage } from "./browser.mjs";
+import { button, openBrowser, openPage } from "./browser.mjs";
 import { startGateway, txnDate } from "./gateway.mjs";
 import { soon } from "./soon.mjs";
 import { code } from "./totp.mjs";
@@ -27,7 +27,6 @@ after(async () => {
   await gateway?.stop();
 });
 
-const button = (page, name) => page.getByRole("button", { name, exact: true });
 const field = (page, label) => page.getByLabel(label, { exact: true });
 
 async function fieldIn(page, label, text) {
@@ -81,6 +80,22 @@ test("the first owner sets the gateway up, with a second factor, and signs in by
   await button(page, "Sign in").click();
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   quiet(owner);
+});
+
+test("whoever must sign in first comes to the address that was asked for, with its filters", async () => {
+  const visited = await openPage(browser, gateway.admin);
+  const { page } = visited;
+  await page.goto("/m/demo/payments?status=declined&search=42");
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await page.getByLabel("E-mail").fill(OWNER.email);
+  await page.getByLabel("Password").first().fill(OWNER.password);
+  await button(page, "Sign in").click();
+  await page.getByLabel("Code of your second factor").fill(recoveryCodes[1]);
+  await button(page, "Sign in").click();
+  await page.getByRole("heading", { name: "Payments" }).waitFor();
+  assert.match(page.url(), /\/m\/demo\/payments\?status=declined&search=42$/);
+  quiet(visited);
+  await visited.context.close();
 });
 
 test("a payment is found by the terminal's txn_id, and its page says why it was refused", async () => {

@@ -11,6 +11,7 @@ export function useMerchantSlug(): string {
 }
 
 export interface KnownMerchant {
+  id?: string;
   slug: string;
   name: string;
   status?: string;

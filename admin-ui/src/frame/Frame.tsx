@@ -19,8 +19,8 @@ import {
   IconSun,
   IconUserCircle,
 } from "@tabler/icons-react";
-import { Link, Outlet, useNavigate, useParams, useRouter } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { Link, Outlet, useMatches, useNavigate, useParams, useRouter } from "@tanstack/react-router";
+import { Fragment, lazy, Suspense, useEffect, useRef } from "react";
 import { useConnections } from "../api/merchants";
 import { setLanguage, useLanguage, useTexts } from "../language/language";
 import { isTest } from "../pages/connections/address";
@@ -30,6 +30,7 @@ import { Outside } from "../session/Outside";
 import { may, useMe, useSession } from "../session/permissions";
 import { refresh, signOut } from "../session/session";
 import { sessionWords } from "../session/words";
+import { useMerchantAt } from "./at";
 import "./frame.css";
 import { Banners } from "./Banners";
 import { Logo } from "./Logo";
@@ -67,6 +68,8 @@ function Framed() {
   useHotkeys([["mod+K", () => setSearching.open()]], []);
   useShortcuts(setHelping.open);
   const test = useTestConnections();
+  // Another merchant's page, or another payment's, begins anew: nothing that was typed or read for the one before stays in it.
+  const address = useMatches({ select: (matches) => matches.at(-1)?.pathname });
   return (
     <div className="tg-frame" data-test={test || undefined}>
       <a className="skip-link" href="#content">
@@ -82,9 +85,9 @@ function Framed() {
         padding={0}
         withCloseButton={false}
         title={t.main}
-        className="tg-drawer"
+        classNames={{ header: "tg-hidden" }}
       >
-        <div className="tg-side-narrow">
+        <div className="tg-side-narrow" data-test={test || undefined}>
           <Side onGo={setDrawer.close} />
         </div>
       </Drawer>
@@ -111,7 +114,9 @@ function Framed() {
         </section>
         <Banners />
         <main id="content" tabIndex={-1}>
-          <Outlet />
+          <Fragment key={address}>
+            <Outlet />
+          </Fragment>
         </main>
       </div>
       {searching && (
@@ -161,7 +166,7 @@ const CHORD_MS = 900;
 function useShortcuts(help: () => void): void {
   const navigate = useNavigate();
   const router = useRouter();
-  const { merchant } = useParams({ strict: false }) as { merchant?: string };
+  const merchant = useMerchantAt();
   const chord = useRef(0);
   const go = (page: string) => () => {
     if (performance.now() - chord.current < CHORD_MS && merchant) void navigate({ to: `/m/${merchant}/${page}` });
@@ -197,7 +202,7 @@ function useShortcuts(help: () => void): void {
 }
 
 function Side({ onGo }: { onGo?: () => void }) {
-  const { merchant } = useParams({ strict: false }) as { merchant?: string };
+  const merchant = useMerchantAt();
   const me = useMe();
   const t = useTexts(navWords);
   const groups = merchant ? MERCHANT_NAV : me.operator_role ? OPERATOR_NAV : [];

@@ -1,10 +1,11 @@
 import { Popover, TextInput, UnstyledButton } from "@mantine/core";
 import { IconSelector } from "@tabler/icons-react";
-import { useNavigate, useParams, useRouterState } from "@tanstack/react-router";
+import { useNavigate, useRouterState } from "@tanstack/react-router";
 import { useState } from "react";
 import { useMerchants } from "../api/merchants";
 import { useTexts } from "../language/language";
 import { useMe } from "../session/permissions";
+import { useMerchantAt } from "./at";
 import { navWords } from "./nav";
 
 /** Beyond so many the list is searched, not read. */
@@ -14,7 +15,7 @@ export function MerchantSwitcher() {
   const t = useTexts(navWords);
   const me = useMe();
   const merchants = useMerchants();
-  const { merchant } = useParams({ strict: false }) as { merchant?: string };
+  const merchant = useMerchantAt();
   const page = useRouterState({ select: (state) => /^\/m\/[^/]+\/([^/]+)/.exec(state.location.pathname)?.[1] });
   const navigate = useNavigate();
   const [opened, setOpened] = useState(false);

@@ -105,7 +105,7 @@ export function Search({ onClose }: { onClose: () => void }) {
       size="lg"
       yOffset="12vh"
       centered={false}
-      classNames={{ title: "tg-hidden", header: "tg-hidden" }}
+      classNames={{ title: "tg-hidden", header: "tg-hidden", body: "tg-search" }}
     >
       <TextInput
         leftSection={<IconSearch size={16} />}

@@ -77,7 +77,7 @@ export function Exchange({ of }: { of: ExchangeView }) {
       </div>
       <div className="tg-exchange-sides">
         <div className="tg-exchange-side">
-          <h3>{t.request}</h3>
+          <p className="tg-side-title">{t.request}</p>
           <p className="mono tg-exchange-url">
             <b>{of.method}</b> {of.url}
           </p>
@@ -89,7 +89,7 @@ export function Exchange({ of }: { of: ExchangeView }) {
           </details>
         </div>
         <div className="tg-exchange-side">
-          <h3>{t.answer}</h3>
+          <p className="tg-side-title">{t.answer}</p>
           <p className="mono tg-exchange-url">
             <b className={of.status >= 400 ? "tg-red" : undefined}>{of.status || "—"}</b>
           </p>

@@ -8,6 +8,7 @@ import { words } from "./words";
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
   const t = useTexts(words);
   const { title, text, field } = explain(error, t);
+  const final = error instanceof ProblemError && [403, 404].includes(error.problem.status);
   return (
     <Alert
       color="red"
@@ -19,7 +20,7 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
     >
       <p>{text}</p>
       {field && <p className="mono">{t.fieldIs(field)}</p>}
-      {retry && (
+      {retry && !final && (
         <Button size="xs" variant="default" mt={6} onClick={retry}>
           {t.retry}
         </Button>

@@ -1,7 +1,13 @@
+import { IconChevronLeft } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
+import { useTexts } from "../language/language";
+import { words } from "./words";
 
 interface Props {
   title: React.ReactNode;
+  /** The list that this is one of. */
+  within?: { to: string; title: string };
   /** Of the browser's tab, when the title is not a text. */
   name?: string;
   /** The page's one main action, and what stands apart from it. */
@@ -11,13 +17,14 @@ interface Props {
   children: React.ReactNode;
 }
 
-export function Page({ title, name, action, intro, filters, children }: Props) {
+export function Page({ title, within, name, action, intro, filters, children }: Props) {
   const tab = name ?? (typeof title === "string" ? title : "");
   useEffect(() => {
     document.title = tab ? `${tab} · Tollgate` : "Tollgate";
   }, [tab]);
   return (
     <div className="tg-page">
+      {within && <Within {...within} />}
       <div className="tg-page-head">
         <h1>{title}</h1>
         {action && <div className="tg-page-action">{action}</div>}
@@ -26,6 +33,17 @@ export function Page({ title, name, action, intro, filters, children }: Props) {
       {filters && <div className="tg-filters">{filters}</div>}
       {children}
     </div>
+  );
+}
+
+function Within({ to, title }: { to: string; title: string }) {
+  const t = useTexts(words);
+  return (
+    <nav className="tg-within" aria-label={t.within}>
+      <Link to={to} className="tg-within-link">
+        <IconChevronLeft size={14} aria-hidden="true" /> {title}
+      </Link>
+    </nav>
   );
 }
 

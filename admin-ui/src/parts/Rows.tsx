@@ -13,8 +13,8 @@ export interface Column<T> {
   title: string;
   cell: (row: T) => React.ReactNode;
   align?: "right";
-  /** Not said on a narrow screen. */
-  wideOnly?: boolean;
+  /** On a narrow screen, where rows are a list: beside the first cell, without its name, or not at all. */
+  narrow?: "beside" | "nameless" | "hidden";
   className?: string;
 }
 
@@ -32,6 +32,8 @@ interface Props<T> {
 }
 
 const SKELETON_ROWS = 8;
+/** A shorter list is seen to its end; there is nothing to say about it. */
+const LONG = 25;
 
 export function Rows<T>({ label, columns, list, id, to, onOpen, empty, below }: Props<T>) {
   const t = useTexts(words);
@@ -106,19 +108,22 @@ export function Rows<T>({ label, columns, list, id, to, onOpen, empty, below }: 
           </tbody>
         </table>
       </div>
-      <div className="tg-rows-foot">
-        {list.more && (
-          <Button variant="default" size="xs" onClick={list.more} loading={list.loadingMore}>
-            {t.more}
-          </Button>
-        )}
-        {rows && !list.more && <span>{t.end}</span>}
-        {list.error !== undefined && rows && (
-          <span role="status">
-            {t.away} {t.updated(formatAgo(new Date(list.updatedAt).toISOString(), language))}
-          </span>
-        )}
-      </div>
+      {rows && (list.more || list.error !== undefined || rows.length >= LONG) && (
+        <div className="tg-rows-foot">
+          {list.more ? (
+            <Button variant="default" size="xs" onClick={list.more} loading={list.loadingMore}>
+              {t.more}
+            </Button>
+          ) : (
+            <span>{t.end}</span>
+          )}
+          {list.error !== undefined && (
+            <span role="status">
+              {t.away}. {t.updated(formatAgo(new Date(list.updatedAt).toISOString(), language))}
+            </span>
+          )}
+        </div>
+      )}
     </div>
   );
 }
@@ -146,7 +151,11 @@ function Row<T>({ row, columns, selected, open, below }: RowProps<T>) {
             key={column.key}
             data-label={column.title}
             className={
-              [column.align === "right" ? "tg-right" : "", column.wideOnly ? "tg-wide" : "", column.className ?? ""]
+              [
+                column.align === "right" ? "tg-right" : "",
+                column.narrow ? `tg-narrow-${column.narrow}` : "",
+                column.className ?? "",
+              ]
                 .join(" ")
                 .trim() || undefined
             }

@@ -1,4 +1,4 @@
-import { CloseButton } from "@mantine/core";
+import { Button, CloseButton } from "@mantine/core";
 import { useSyncExternalStore } from "react";
 import { ProblemError } from "../api/client";
 import { useTexts } from "../language/language";
@@ -8,9 +8,13 @@ interface Toast {
   id: number;
   text: string;
   tone: "green" | "red";
+  /** Takes back what was done, as long as it is told. */
+  undo?: (() => Promise<unknown>) | undefined;
 }
 
 const SHOWN_MS = 5_000;
+/** Long enough to notice a mistake and to reach for it. */
+const UNDO_MS = 12_000;
 let toasts: Toast[] = [];
 let last = 0;
 const listeners = new Set<() => void>();
@@ -24,12 +28,12 @@ function dismiss(id: number): void {
   change(toasts.filter((toast) => toast.id !== id));
 }
 
-export function say(text: string, tone: Toast["tone"] = "green"): void {
+export function say(text: string, tone: Toast["tone"] = "green", undo?: Toast["undo"]): void {
   last += 1;
   const id = last;
-  change([...toasts.slice(-3), { id, text, tone }]);
+  change([...toasts.slice(-3), { id, text, tone, undo }]);
   // What went wrong stays until it is read.
-  if (tone === "green") setTimeout(() => dismiss(id), SHOWN_MS);
+  if (tone === "green") setTimeout(() => dismiss(id), undo ? UNDO_MS : SHOWN_MS);
 }
 
 export function sayFailed(error: unknown): void {
@@ -50,6 +54,18 @@ export function Toasts() {
       {shown.map((toast) => (
         <div key={toast.id} className={`tg-toast tg-${toast.tone}-chip`}>
           <span>{toast.text}</span>
+          {toast.undo && (
+            <Button
+              size="compact-sm"
+              variant="default"
+              onClick={() => {
+                dismiss(toast.id);
+                void toast.undo?.().catch(sayFailed);
+              }}
+            >
+              {t.undo}
+            </Button>
+          )}
           <CloseButton size="sm" aria-label={t.close} onClick={() => dismiss(toast.id)} />
         </div>
       ))}

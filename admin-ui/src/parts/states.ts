@@ -60,6 +60,9 @@ export const STATES: Record<string, { tone: Tone; shape: Shape }> = {
   theirs_only: { tone: "red", shape: "triangle" },
   amount_mismatch: { tone: "red", shape: "cross" },
   account_mismatch: { tone: "violet", shape: "diamond" },
+  // What happened, and is no status
+  exchange: { tone: "grey", shape: "square" },
+  event: { tone: "grey", shape: "ring" },
 };
 
 export const stateWords = texts<Record<string, string>>(

@@ -86,9 +86,18 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
   const t = useTexts(formWords);
   const w = useTexts(words);
   const label = schema.title ?? name;
-  const base = { label, description: schema.description?.replaceAll("\n", " "), required, error, readOnly } as const;
+  const base = {
+    label,
+    description: schema.description?.replaceAll("\n", " "),
+    // What it means stands under the field, so that fields beside each other stand in line.
+    inputWrapperOrder: ["label", "input", "error", "description"] as ("label" | "input" | "error" | "description")[],
+    required,
+    error,
+    readOnly,
+  };
   const example = schema.examples?.[0];
   const shown = value ?? schema.default;
+  const choices = choicesOf(schema) ?? [];
   const placeholder =
     typeof example === "string" || typeof example === "number" ? t.example(String(example)) : undefined;
   switch (kindOf(schema)) {
@@ -119,12 +128,16 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
         <Select
           {...base}
           allowDeselect={nullable}
-          data={
-            choicesOf(schema)?.map((choice) => ({
-              value: choice.value,
-              label: choice.description ? `${choice.label}: ${choice.description}` : choice.label,
-            })) ?? []
-          }
+          data={choices.map(({ value, label }) => ({ value, label }))}
+          renderOption={({ option }) => {
+            const meaning = choices.find(({ value }) => value === option.value)?.description;
+            return (
+              <span>
+                {option.label}
+                {meaning && <span className="tg-schema-meaning">{meaning}</span>}
+              </span>
+            );
+          }}
           value={typeof shown === "string" ? shown : null}
           onChange={(next) => onChange(next)}
         />
@@ -157,8 +170,7 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
       return (
         <TagsInput
           {...base}
-          className="tg-schema-wide"
-          placeholder={t.tags}
+          placeholder={Array.isArray(shown) && shown.length > 0 ? "" : t.tags}
           clearable={!readOnly}
           clearButtonProps={{ "aria-label": w.clear }}
           value={Array.isArray(shown) ? shown.map(String) : []}

@@ -64,13 +64,18 @@ export function choicesOf(schema: Schema): { value: string; label: string; descr
   if (consts?.length && consts.length === schema.oneOf?.length) {
     return consts.map((one) => ({
       value: String(one.const),
-      label: one.title ?? String(one.const),
+      label: one.title ?? readable(String(one.const)),
       ...(one.description ? { description: one.description } : {}),
     }));
   }
   if (schema.enum?.every((one) => typeof one === "string"))
-    return schema.enum.map((one) => ({ value: String(one), label: String(one) }));
+    return schema.enum.map((one) => ({ value: String(one), label: readable(String(one)) }));
   return undefined;
+}
+
+/** A code's name as people read it: `format_only` is "format only". */
+function readable(code: string): string {
+  return code.replaceAll("_", " ");
 }
 
 export type Config = Record<string, unknown>;

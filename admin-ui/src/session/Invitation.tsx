@@ -5,6 +5,7 @@ import { useState } from "react";
 import { ask, type Schema } from "../api/client";
 import { useTexts } from "../language/language";
 import { Failed } from "../parts/Failed";
+import { useSubmit } from "../parts/submit";
 import { Outside } from "./Outside";
 import { accept, type SessionAnswer } from "./session";
 import { sessionWords } from "./words";
@@ -23,29 +24,18 @@ export function Invitation() {
   });
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
+  const data = invitation.data;
+  const { busy, error, submit } = useSubmit(async () => {
+    const answer = await ask<SessionAnswer | undefined>("POST", path, { ...(data?.known ? {} : { name }), password });
+    if (answer?.access_token) accept(answer);
+    void navigate({ to: "/", replace: true });
+  });
   if (invitation.error)
     return (
       <Outside title={t.invited} hint={t.invitationGone}>
         {null}
       </Outside>
     );
-  const data = invitation.data;
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      const answer = await ask<SessionAnswer | undefined>("POST", path, { ...(data?.known ? {} : { name }), password });
-      if (answer?.access_token) accept(answer);
-      void navigate({ to: "/", replace: true });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
   return (
     <Outside title={t.invited} {...(data ? { hint: t.invitedTo(data.merchant ?? t.operator, data.role) } : {})}>
       <form onSubmit={submit}>

@@ -5,6 +5,7 @@ import { ask, type Schema } from "../api/client";
 import { useTexts } from "../language/language";
 import { CopyButton } from "../parts/Copy";
 import { Failed } from "../parts/Failed";
+import { useSubmit } from "../parts/submit";
 import { type Me, updateMe } from "./session";
 import { sessionWords } from "./words";
 
@@ -22,21 +23,14 @@ export function SecondFactor({ onDone, later = false }: { onDone: () => void; la
   });
   const [codes, setCodes] = useState<string[]>();
   const [code, setCode] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const prove = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      const answer = await ask<{ recovery_codes: string[] }>("PUT", "/admin/v1/me/second-factor", { code });
-      setCodes(answer.recovery_codes);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+  const {
+    busy,
+    error,
+    submit: prove,
+  } = useSubmit(async () => {
+    const answer = await ask<{ recovery_codes: string[] }>("PUT", "/admin/v1/me/second-factor", { code });
+    setCodes(answer.recovery_codes);
+  });
   // Only now: whoever had to set it up is let in by this, and would not see the codes.
   const kept = async () => {
     updateMe(await ask<Me>("GET", "/admin/v1/me"));
@@ -57,7 +51,7 @@ export function SecondFactor({ onDone, later = false }: { onDone: () => void; la
   }
   if (enrolment.error) return <Failed error={enrolment.error} retry={() => void enrolment.refetch()} />;
   return (
-    <form onSubmit={prove}>
+    <form onSubmit={prove} className="tg-stack">
       {enrolment.data ? (
         <img
           className="tg-qr"

@@ -1,8 +1,9 @@
 import { useState } from "react";
 import { ask, type Schema } from "../../api/client";
-import { useMerchantSlug } from "../../api/merchants";
+import { useMerchantSlug, useMerchants } from "../../api/merchants";
 import { Code } from "../../code/Code";
 import { texts, useTexts } from "../../language/language";
+import { Id } from "../../parts/Copy";
 import { Empty } from "../../parts/Empty";
 import { Exports } from "../../parts/Exports";
 import { type PageOf, useCursorList } from "../../parts/list";
@@ -17,8 +18,10 @@ const auditWords = texts(
     intro:
       "Who changed what, when, from where. Entries are chained by their hashes; nobody can change or remove one, operators included.",
     actor: "Who",
-    action: "What",
-    subject: "Of what",
+    action: "Action",
+    subject: "Object",
+    merchant: "Merchant",
+    installation: "the installation",
     from: "From",
     before: "Before",
     after: "After",
@@ -32,8 +35,10 @@ const auditWords = texts(
     intro:
       "Кто что изменил, когда и откуда. Записи связаны хешами; изменить или убрать запись не может никто, и операторы тоже.",
     actor: "Кто",
-    action: "Что",
-    subject: "С чем",
+    action: "Действие",
+    subject: "Объект",
+    merchant: "Мерчант",
+    installation: "вся установка",
     from: "Откуда",
     before: "Было",
     after: "Стало",
@@ -52,13 +57,22 @@ export function MerchantAudit() {
 }
 
 export function OperatorAudit() {
-  return <Trail path="/admin/v1/audit" />;
+  return <Trail path="/admin/v1/audit" everybody />;
 }
 
-function Trail({ path, action }: { path: string; action?: React.ReactNode }) {
+interface TrailProps {
+  path: string;
+  /** Of all merchants and of the installation: whose an entry is has to be said. */
+  everybody?: boolean;
+  action?: React.ReactNode;
+}
+
+function Trail({ path, everybody = false, action }: TrailProps) {
   const t = useTexts(auditWords);
   const w = useTexts(words);
   const [open, setOpen] = useState<string>();
+  const merchants = useMerchants();
+  const names = new Map(merchants?.map(({ id, name }) => [id, name]));
   const list = useCursorList<Entry>(["audit", path], (cursor) =>
     ask<PageOf<Entry>>("GET", `${path}?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`),
   );
@@ -79,12 +93,26 @@ function Trail({ path, action }: { path: string; action?: React.ReactNode }) {
       ),
     },
     { key: "subject", title: t.subject, cell: (entry) => <span className="mono tg-url">{entry.subject}</span> },
+    ...(everybody
+      ? [
+          {
+            key: "merchant",
+            title: t.merchant,
+            cell: ({ merchant_id }: Entry) =>
+              merchant_id ? (
+                (names.get(merchant_id) ?? <span className="mono">{merchant_id}</span>)
+              ) : (
+                <span className="tg-quiet">{t.installation}</span>
+              ),
+          },
+        ]
+      : []),
     { key: "actor", title: t.actor, cell: (entry) => entry.actor },
     {
       key: "address",
       title: t.from,
-      wideOnly: true,
-      cell: (entry) => <span className="mono">{entry.address ?? "—"}</span>,
+      narrow: "hidden",
+      cell: (entry) => entry.address && <span className="mono">{entry.address}</span>,
     },
     { key: "time", title: w.time, cell: (entry) => <Moment at={entry.created_at} /> },
   ];
@@ -116,14 +144,14 @@ function Change({ entry }: { entry: Entry }) {
       <div className="tg-exchange-sides">
         {told.map(([name, value]) => (
           <div key={name}>
-            <h3 className="tg-side-title">{name}</h3>
+            <p className="tg-side-title">{name}</p>
             <Code text={JSON.stringify(value, null, 2)} kind="json" label={name} wrap />
           </div>
         ))}
       </div>
       {entry.hash && (
-        <p className="tg-quiet tg-small mono tg-url">
-          #{entry.number} {entry.hash}
+        <p className="tg-quiet tg-small tg-hash">
+          #{entry.number} <Id value={entry.hash} />
         </p>
       )}
     </div>

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, PasswordInput, Select, Textarea } from "@mantine/core";
+import { Button, PasswordInput, Select, Textarea } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -13,6 +13,8 @@ import { Failed } from "../../parts/Failed";
 import { FileDrop } from "../../parts/FileDrop";
 import { Facts, Page, Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet } from "../../parts/Sheet";
+import { saveAs } from "../../parts/saveAs";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
@@ -32,6 +34,8 @@ export function ServerCertificates() {
     queryKey: ["server-certificates"],
     queryFn: () => answer(api.GET("/admin/v1/certificates/server")),
   });
+  const merchants = useMerchants();
+  const names = new Map(merchants?.map(({ id, name }) => [id, name]));
   const [adding, setAdding] = useDisclosure();
   const [removing, setRemoving] = useState<ServerCertificate>();
   const changed = () => void queries.invalidateQueries({ queryKey: ["server-certificates"] });
@@ -45,7 +49,8 @@ export function ServerCertificates() {
     {
       key: "merchant",
       title: t.merchant,
-      cell: ({ merchant_id }) => (merchant_id ? <span className="mono">{merchant_id}</span> : t.all),
+      cell: ({ merchant_id }) =>
+        merchant_id ? (names.get(merchant_id) ?? <span className="mono">{merchant_id}</span>) : t.all,
     },
     {
       key: "clients",
@@ -56,6 +61,7 @@ export function ServerCertificates() {
     {
       key: "remove",
       title: w.actions,
+      narrow: "nameless",
       cell: (certificate) => (
         <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => setRemoving(certificate)}>
           {t.remove}
@@ -69,7 +75,7 @@ export function ServerCertificates() {
     </Button>
   );
   return (
-    <Page title={t.title} intro={t.intro} action={add}>
+    <Page title={t.title} intro={t.intro} action={(list.data?.data.length ?? 0) > 0 && add}>
       <Rows
         label={t.title}
         columns={columns}
@@ -98,6 +104,7 @@ export function ServerCertificates() {
 
 function Authority() {
   const t = useTexts(serverWords);
+  const w = useTexts(words);
   const authority = useQuery({
     queryKey: ["authority"],
     queryFn: () => answer(api.GET("/admin/v1/certificates/authority")),
@@ -119,7 +126,19 @@ function Authority() {
               </span>,
             ],
             [t.ends, <Expiry key="e" at={certificate.not_after} />],
-            [t.copy, <CopyButton key="c" value={pem} what={t.copy} />],
+            [
+              t.copy,
+              <span key="c" className="tg-inline">
+                <Button
+                  size="compact-xs"
+                  variant="default"
+                  onClick={() => saveAs(new Blob([pem], { type: "application/x-pem-file" }), "tollgate-authority.pem")}
+                >
+                  {w.download}
+                </Button>
+                <CopyButton value={pem} what={t.copy} />
+              </span>,
+            ],
           ]}
         />
       </div>
@@ -136,78 +155,56 @@ function Add({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
   const [pem, setPem] = useState("");
   const [file, setFile] = useState<File>();
   const [password, setPassword] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      const body = {
-        client_certificates: mode,
-        ...(merchant ? { merchant } : {}),
-        ...(file ? { pkcs12: await asBase64(file), password } : { pem }),
-      };
-      await answer(api.POST("/admin/v1/certificates/server", { body }));
-      onDone();
-      onClose();
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+  const run = async () => {
+    const body = {
+      client_certificates: mode,
+      ...(merchant ? { merchant } : {}),
+      ...(file ? { pkcs12: await asBase64(file), password } : { pem }),
+    };
+    await answer(api.POST("/admin/v1/certificates/server", { body }));
+    onDone();
+    onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={t.add} size="lg" closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <div className="tg-form-pair">
-          <Select
-            label={t.merchant}
-            placeholder={t.all}
-            clearable
-            clearButtonProps={{ "aria-label": w.clear }}
-            data={merchants?.map(({ slug, name }) => ({ value: slug, label: name })) ?? []}
-            value={merchant}
-            onChange={setMerchant}
-          />
-          <Select
-            label={t.clients}
-            allowDeselect={false}
-            data={Object.entries(t.modes).map(([value, label]) => ({ value, label }))}
-            value={mode}
-            onChange={(value) => setMode((value as typeof mode) ?? mode)}
-          />
-        </div>
-        <Textarea
-          label={t.pem}
-          description={t.pemHint}
-          autosize
-          minRows={4}
-          maxRows={10}
-          classNames={{ input: "mono" }}
-          placeholder="-----BEGIN CERTIFICATE-----"
-          value={pem}
-          onChange={(event) => setPem(event.currentTarget.value)}
+    <FormSheet title={t.add} action={t.add} onClose={onClose} run={run} ready={pem !== "" || !!file} size="lg">
+      <div className="tg-form-pair">
+        <Select
+          label={t.merchant}
+          placeholder={t.all}
+          clearable
+          clearButtonProps={{ "aria-label": w.clear }}
+          data={merchants?.map(({ slug, name }) => ({ value: slug, label: name })) ?? []}
+          value={merchant}
+          onChange={setMerchant}
         />
-        <FileDrop label={t.file} accept=".p12,.pfx" file={file} onFile={setFile} />
-        {file && (
-          <PasswordInput
-            label={t.password}
-            autoComplete="off"
-            value={password}
-            onChange={(event) => setPassword(event.currentTarget.value)}
-          />
-        )}
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit" loading={busy} disabled={!pem && !file}>
-            {t.add}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+        <Select
+          label={t.clients}
+          allowDeselect={false}
+          data={Object.entries(t.modes).map(([value, label]) => ({ value, label }))}
+          value={mode}
+          onChange={(value) => setMode((value as typeof mode) ?? mode)}
+        />
+      </div>
+      <Textarea
+        label={t.pem}
+        description={t.pemHint}
+        autosize
+        minRows={4}
+        maxRows={10}
+        classNames={{ input: "mono" }}
+        placeholder="-----BEGIN CERTIFICATE-----"
+        value={pem}
+        onChange={(event) => setPem(event.currentTarget.value)}
+      />
+      <FileDrop label={t.file} accept=".p12,.pfx" file={file} onFile={setFile} />
+      {file && (
+        <PasswordInput
+          label={t.password}
+          autoComplete="off"
+          value={password}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+        />
+      )}
+    </FormSheet>
   );
 }

@@ -1,13 +1,12 @@
-import { Button, Checkbox, Group, Modal, NumberInput, Textarea, TextInput } from "@mantine/core";
+import { Button, Checkbox, NumberInput, Textarea, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ask, type Schema } from "../../api/client";
 import { useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
-import { Failed } from "../../parts/Failed";
-import { Once } from "../../parts/Once";
 import { Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet, SecretSheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { saveAs } from "../../parts/saveAs";
 import { sayFailed } from "../../parts/Toasts";
@@ -60,10 +59,11 @@ export function ClientCertificates({
     },
     { key: "kind", title: t.role, cell: ({ kind }) => t.kinds[kind] ?? kind },
     { key: "standing", title: t.standing, cell: ({ standing }) => <Status of={standing} /> },
-    { key: "ends", title: t.ends, cell: ({ not_after }) => (not_after ? <Expiry at={not_after} /> : "—") },
+    { key: "ends", title: t.ends, cell: ({ not_after }) => not_after && <Expiry at={not_after} /> },
     {
       key: "actions",
       title: w.actions,
+      narrow: "nameless",
       cell: (certificate) => (
         <span className="tg-inline">
           {certificate.kind === "issued" && (
@@ -139,127 +139,83 @@ interface SheetProps {
 
 function Issue({ base, onClose, onDone, onMade }: SheetProps & { onMade: (handout: Handout) => void }) {
   const t = useTexts(certificateWords);
-  const w = useTexts(words);
   const [name, setName] = useState("");
   const [days, setDays] = useState<number | string>(DAYS);
   const [compatible, setCompatible] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      onMade(await ask<Handout>("POST", base, { name, days: Number(days), compatible }));
-      onDone();
-      onClose();
-    } catch (failure) {
-      setError(failure);
-    }
+  const run = async () => {
+    onMade(await ask<Handout>("POST", base, { name, days: Number(days), compatible }));
+    onDone();
+    onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={t.issue} closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <p className="tg-quiet">{t.issueHint}</p>
-        <TextInput
-          label={t.name}
-          required
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          data-autofocus
-        />
-        <NumberInput label={t.days} min={1} max={825} value={days} onChange={setDays} />
-        <Checkbox
-          label={t.compatible}
-          checked={compatible}
-          onChange={(event) => setCompatible(event.currentTarget.checked)}
-        />
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit">{t.issue}</Button>
-        </Group>
-      </form>
-    </Modal>
+    <FormSheet title={t.issue} action={t.issue} onClose={onClose} run={run}>
+      <p className="tg-quiet">{t.issueHint}</p>
+      <TextInput
+        label={t.name}
+        required
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        data-autofocus
+      />
+      <NumberInput label={t.days} min={1} max={825} value={days} onChange={setDays} />
+      <Checkbox
+        label={t.compatible}
+        checked={compatible}
+        onChange={(event) => setCompatible(event.currentTarget.checked)}
+      />
+    </FormSheet>
   );
 }
 
 function Trust({ base, onClose, onDone }: SheetProps) {
   const t = useTexts(certificateWords);
-  const w = useTexts(words);
   const [name, setName] = useState("");
   const [leaf, setLeaf] = useState("");
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      await ask("POST", `${base}/trusted`, { name, leaf });
-      onDone();
-      onClose();
-    } catch (failure) {
-      setError(failure);
-    }
+  const run = async () => {
+    await ask("POST", `${base}/trusted`, { name, leaf });
+    onDone();
+    onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={t.trust} closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <p className="tg-quiet">{t.trustHint}</p>
-        <TextInput
-          label={t.name}
-          required
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          data-autofocus
-        />
-        <Textarea
-          label={t.leaf}
-          required
-          autosize
-          minRows={5}
-          maxRows={12}
-          classNames={{ input: "mono" }}
-          placeholder="-----BEGIN CERTIFICATE-----"
-          value={leaf}
-          onChange={(event) => setLeaf(event.currentTarget.value)}
-        />
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit">{t.trust}</Button>
-        </Group>
-      </form>
-    </Modal>
+    <FormSheet title={t.trust} action={t.trust} onClose={onClose} run={run}>
+      <p className="tg-quiet">{t.trustHint}</p>
+      <TextInput
+        label={t.name}
+        required
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        data-autofocus
+      />
+      <Textarea
+        label={t.leaf}
+        required
+        autosize
+        minRows={5}
+        maxRows={12}
+        classNames={{ input: "mono" }}
+        placeholder="-----BEGIN CERTIFICATE-----"
+        value={leaf}
+        onChange={(event) => setLeaf(event.currentTarget.value)}
+      />
+    </FormSheet>
   );
 }
 
 function HandoutSheet({ of, onClose }: { of: Handout; onClose: () => void }) {
   const t = useTexts(certificateWords);
-  const w = useTexts(words);
   const download = () => {
     const bytes = Uint8Array.from(atob(of.pkcs12), (letter) => letter.charCodeAt(0));
     saveAs(new Blob([bytes], { type: "application/x-pkcs12" }), of.file_name);
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <SecretSheet
       title={of.file_name}
-      closeButtonProps={{ "aria-label": w.close }}
-      closeOnClickOutside={false}
+      secret={of.password}
+      what={t.password}
+      onClose={onClose}
+      action={<Button onClick={download}>{t.file}</Button>}
     >
-      <div className="tg-stack">
-        <Once secret={of.password} what={t.password} />
-        <p className="tg-quiet">{t.passwordHint}</p>
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.close}
-          </Button>
-          <Button onClick={download}>{t.file}</Button>
-        </Group>
-      </div>
-    </Modal>
+      <p className="tg-quiet">{t.passwordHint}</p>
+    </SecretSheet>
   );
 }

@@ -2,7 +2,7 @@ import { Button, PasswordInput, Skeleton, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { answer, api, ask, ProblemError, type Schema } from "../../api/client";
+import { answer, api, ask, type Schema } from "../../api/client";
 import { useMerchantSlug } from "../../api/merchants";
 import { useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
@@ -11,6 +11,7 @@ import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
 import { Facts, Page, Section } from "../../parts/Page";
 import { Status } from "../../parts/Status";
+import { useSubmit } from "../../parts/submit";
 import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { SchemaForm } from "../../schema/SchemaForm";
@@ -20,6 +21,7 @@ import { TrafficForm } from "../limits/TrafficForm";
 import { ClientCertificates } from "./ClientCertificates";
 import { Handshake } from "./Handshake";
 import { Identity } from "./Identity";
+import { wrongField } from "./NewConnection";
 import { usePlugins } from "./read";
 import { connectionWords } from "./words";
 
@@ -37,6 +39,7 @@ export function Connection() {
     queryKey: ["connection", merchant, slug],
     queryFn: () => answer(api.GET("/admin/v1/merchants/{merchant}/connections/{connection}", { params: { path } })),
   });
+  const plugins = usePlugins();
   const [asked, setAsked] = useState<"suspend" | "remove">();
   const changed = (connection?: Schema["ConnectionView"]) => {
     if (connection) queries.setQueryData(["connection", merchant, slug], connection);
@@ -64,6 +67,7 @@ export function Connection() {
     );
   }
   const active = connection.status === "active";
+  const plugin = plugins?.find(({ name }) => name === connection.plugin);
   return (
     <Page
       title={
@@ -72,6 +76,7 @@ export function Connection() {
         </span>
       }
       name={connection.slug}
+      within={{ to: `/m/${merchant}/connections`, title: t.title }}
       intro={t.pathHint}
       action={
         connection.plugin === "terminal" && (
@@ -84,11 +89,11 @@ export function Connection() {
       <Facts
         of={[
           [t.path, <Id key="p" value={connection.path} />],
-          [t.plugin, connection.plugin],
+          [t.plugin, plugin?.title ?? connection.plugin],
           ...(connection.plugin === "terminal"
             ? []
             : ([[t.health, <Health key="h" merchant={merchant} connection={slug} />]] as [string, React.ReactNode][])),
-          ["id", <Id key="i" value={connection.id} />],
+          [w.id, <Id key="i" value={connection.id} />],
           [w.changed, <Moment key="m" at={connection.updated_at} />],
           [
             w.open,
@@ -197,23 +202,11 @@ function ConfigSection({
   const plugin = usePlugins()?.find(({ name }) => name === connection.plugin);
   const stored = connection.config as unknown as Config;
   const [config, setConfig] = useState<Config>(stored);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
   useEffect(() => setConfig(stored), [stored]);
+  const { busy, error, submit } = useSubmit(async () => {
+    if (plugin) await save(trimmed(config, plugin.config_schema));
+  });
   if (!plugin) return <Skeleton height={200} mt={28} />;
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      await save(trimmed(config, plugin.config_schema));
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
-  const field = error instanceof ProblemError ? error.problem.field : undefined;
   const touched =
     JSON.stringify(trimmed(config, plugin.config_schema)) !== JSON.stringify(trimmed(stored, plugin.config_schema));
   return (
@@ -224,7 +217,7 @@ function ConfigSection({
           value={config}
           onChange={setConfig}
           readOnly={!allowed}
-          wrong={field && error instanceof ProblemError ? { field, text: error.problem.detail } : undefined}
+          wrong={wrongField(error)}
         />
         {error !== undefined && <Failed error={error} />}
         <div className="tg-inline">
@@ -250,25 +243,14 @@ function Login({
   const t = useTexts(connectionWords);
   const [login, setLogin] = useState(connection.basic_login ?? "");
   const [password, setPassword] = useState("");
-  const [error, setError] = useState<unknown>();
-  const act = async (body: Schema["ConnectionPatchBody"]) => {
-    setError(undefined);
-    try {
-      await save(body);
-      setPassword("");
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+  const [removing, setRemoving] = useState(false);
+  const { busy, error, submit } = useSubmit(async () => {
+    await save({ basic: { login, password } });
+    setPassword("");
+  });
   return (
     <Section title={t.login}>
-      <form
-        className="tg-card tg-stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void act({ basic: { login, password } });
-        }}
-      >
+      <form className="tg-card tg-stack" onSubmit={submit}>
         <p className="tg-quiet">{t.loginHint}</p>
         <div className="tg-form-pair">
           <TextInput
@@ -290,16 +272,28 @@ function Login({
         </div>
         {error !== undefined && <Failed error={error} />}
         <div className="tg-inline">
-          <Button type="submit" variant="default" disabled={!allowed || !login || !password}>
+          <Button type="submit" variant="default" loading={busy} disabled={!allowed || !login || !password}>
             {t.setLogin}
           </Button>
           {connection.basic_login && (
-            <Button variant="subtle" color="red" disabled={!allowed} onClick={() => void act({ basic: null })}>
+            <Button variant="subtle" color="red" disabled={!allowed} onClick={() => setRemoving(true)}>
               {t.removeLogin}
             </Button>
           )}
         </div>
       </form>
+      <Confirm
+        opened={removing}
+        onClose={() => setRemoving(false)}
+        title={t.removeLogin}
+        action={t.removeLogin}
+        run={async () => {
+          await save({ basic: null });
+          setLogin("");
+        }}
+      >
+        <p>{t.removeLoginText}</p>
+      </Confirm>
     </Section>
   );
 }

@@ -35,7 +35,7 @@ export function Connections() {
       title: t.plugin,
       cell: ({ plugin }) => plugins?.find(({ name }) => name === plugin)?.title ?? plugin,
     },
-    { key: "status", title: w.status, cell: ({ status }) => <Status of={status} /> },
+    { key: "status", title: w.status, narrow: "beside", cell: ({ status }) => <Status of={status} /> },
     {
       key: "path",
       title: t.path,
@@ -49,9 +49,9 @@ export function Connections() {
     {
       key: "certificate",
       title: t.certExpiry,
-      cell: ({ identity }) => (identity ? <Expiry at={identity.not_after} /> : "—"),
+      cell: ({ identity }) => identity && <Expiry at={identity.not_after} />,
     },
-    { key: "changed", title: w.changed, wideOnly: true, cell: ({ updated_at }) => <Moment at={updated_at} /> },
+    { key: "changed", title: w.changed, narrow: "hidden", cell: ({ updated_at }) => <Moment at={updated_at} /> },
   ];
   const add = (
     <Button leftSection={<IconPlus size={16} />} onClick={setAdding.open} disabled={!allowed}>
@@ -59,7 +59,7 @@ export function Connections() {
     </Button>
   );
   return (
-    <Page title={t.title} action={add}>
+    <Page title={t.title} action={(connections.data?.data.length ?? 0) > 0 && add}>
       <Rows
         label={t.title}
         columns={columns}

@@ -5,6 +5,7 @@ import { useTexts } from "../../language/language";
 import { Failed } from "../../parts/Failed";
 import { Section } from "../../parts/Page";
 import { Mark } from "../../parts/Status";
+import { useSubmit } from "../../parts/submit";
 import { addressOf } from "./address";
 import { certificateWords } from "./certificateWords";
 
@@ -25,23 +26,16 @@ export function Handshake({
   const t = useTexts(certificateWords);
   const [url, setUrl] = useState(() => addressOf(config));
   const [report, setReport] = useState<Report>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const test = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
+  const {
+    busy,
+    error,
+    submit: test,
+  } = useSubmit(async () => {
     setReport(undefined);
-    try {
-      setReport(
-        await ask<Report>("POST", `/admin/v1/merchants/${merchant}/connections/${connection}/test-handshake`, { url }),
-      );
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    setReport(
+      await ask<Report>("POST", `/admin/v1/merchants/${merchant}/connections/${connection}/test-handshake`, { url }),
+    );
+  });
   return (
     <Section title={t.handshake}>
       <form onSubmit={test} className="tg-card tg-stack">

@@ -7,6 +7,7 @@ import { Id } from "../../parts/Copy";
 import { Failed } from "../../parts/Failed";
 import { FileDrop } from "../../parts/FileDrop";
 import { Facts, Section } from "../../parts/Page";
+import { useSubmit } from "../../parts/submit";
 import { words } from "../../parts/words";
 import { Expiry } from "./Connections";
 import { asBase64 } from "./read";
@@ -25,25 +26,18 @@ export function Identity({ merchant, connection, allowed, onChange }: Props) {
   const path = { merchant, connection: connection.slug };
   const [file, setFile] = useState<File>();
   const [password, setPassword] = useState("");
-  const [error, setError] = useState<unknown>();
   const [removing, setRemoving] = useState(false);
-  const install = async (event: React.FormEvent) => {
-    event.preventDefault();
+  const { error, submit: install } = useSubmit(async () => {
     if (!file) return;
-    setError(undefined);
-    try {
-      const body = { pkcs12: await asBase64(file), password };
-      onChange(
-        await answer(
-          api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/identity", { params: { path }, body }),
-        ),
-      );
-      setFile(undefined);
-      setPassword("");
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+    const body = { pkcs12: await asBase64(file), password };
+    onChange(
+      await answer(
+        api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/identity", { params: { path }, body }),
+      ),
+    );
+    setFile(undefined);
+    setPassword("");
+  });
   const remove = async () =>
     onChange(
       await answer(
@@ -123,24 +117,18 @@ function Roots({ merchant, connection, allowed, onChange }: Props) {
   const t = useTexts(connectionWords);
   const w = useTexts(words);
   const [pem, setPem] = useState("");
-  const [error, setError] = useState<unknown>();
+  const [removing, setRemoving] = useState(false);
   const set = async (roots: string | null) => {
-    setError(undefined);
-    try {
-      const path = { merchant, connection: connection.slug };
-      onChange(
-        await answer(
-          api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/roots", {
-            params: { path },
-            body: { roots },
-          }),
-        ),
-      );
-      setPem("");
-    } catch (failure) {
-      setError(failure);
-    }
+    const path = { merchant, connection: connection.slug };
+    const body = { roots };
+    onChange(
+      await answer(
+        api.PUT("/admin/v1/merchants/{merchant}/connections/{connection}/roots", { params: { path }, body }),
+      ),
+    );
+    setPem("");
   };
+  const { busy, error, submit } = useSubmit(() => set(pem));
   return (
     <details>
       <summary className="tg-summary">{t.roots}</summary>
@@ -159,16 +147,25 @@ function Roots({ merchant, connection, allowed, onChange }: Props) {
         />
         {error !== undefined && <Failed error={error} />}
         <div className="tg-inline">
-          <Button variant="default" disabled={!allowed || !pem} onClick={() => void set(pem)}>
+          <Button variant="default" loading={busy} disabled={!allowed || !pem} onClick={() => void submit()}>
             {w.save}
           </Button>
           {connection.own_roots && (
-            <Button variant="subtle" disabled={!allowed} onClick={() => void set(null)}>
+            <Button variant="subtle" color="red" disabled={!allowed} onClick={() => setRemoving(true)}>
               {t.rootsRemove}
             </Button>
           )}
         </div>
       </div>
+      <Confirm
+        opened={removing}
+        onClose={() => setRemoving(false)}
+        title={t.rootsRemove}
+        action={t.rootsRemove}
+        run={() => set(null)}
+      >
+        <p>{t.rootsRemoveText}</p>
+      </Confirm>
     </details>
   );
 }

@@ -1,10 +1,10 @@
-import { Button, Group, Modal, Select, TextInput } from "@mantine/core";
+import { Select, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api, ProblemError } from "../../api/client";
 import { useTexts } from "../../language/language";
-import { Failed } from "../../parts/Failed";
+import { FormSheet } from "../../parts/Sheet";
 import { words } from "../../parts/words";
 import { SchemaForm } from "../../schema/SchemaForm";
 import { type Config, trimmed } from "../../schema/schema";
@@ -22,100 +22,87 @@ export function NewConnection({ merchant, onClose }: { merchant: string; onClose
   const [config, setConfig] = useState<Config>({});
   const [login, setLogin] = useState("");
   const [password, setPassword] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
   const chosen = plugins?.find(({ name }) => name === plugin);
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
+  const run = async () => {
     if (!chosen) return;
-    setBusy(true);
-    setError(undefined);
-    try {
-      const body = {
-        slug,
-        plugin: chosen.name,
-        config: trimmed(config, chosen.config_schema) as never,
-        ...(login ? { basic: { login, password } } : {}),
-      };
-      await answer(api.POST("/admin/v1/merchants/{merchant}/connections", { params: { path: { merchant } }, body }));
-      void queries.invalidateQueries({ queryKey: ["connections", merchant] });
-      onClose();
-      void navigate({ to: `/m/${merchant}/connections/${slug}` });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+    const body = {
+      slug,
+      plugin: chosen.name,
+      config: trimmed(config, chosen.config_schema) as never,
+      ...(login ? { basic: { login, password } } : {}),
+    };
+    await answer(api.POST("/admin/v1/merchants/{merchant}/connections", { params: { path: { merchant } }, body }));
+    void queries.invalidateQueries({ queryKey: ["connections", merchant] });
+    onClose();
+    void navigate({ to: `/m/${merchant}/connections/${slug}` });
   };
-  const field = error instanceof ProblemError ? error.problem.field : undefined;
   return (
-    <Modal opened onClose={onClose} title={t.add} size="xl" closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <div className="tg-form-pair">
-          <Select
-            label={t.plugin}
-            required
-            data={plugins?.map(({ name, title }) => ({ value: name, label: title })) ?? []}
-            value={plugin}
-            onChange={(name) => {
-              setPlugin(name);
-              setConfig({});
-              if (slug === "" || plugins?.some((one) => one.name === slug)) setSlug(name ?? "");
-            }}
-            data-autofocus
-          />
-          <TextInput
-            label={t.slug}
-            description={t.slugHint}
-            inputWrapperOrder={["label", "input", "description", "error"]}
-            required
-            pattern="[a-z0-9][a-z0-9\-]*"
-            value={slug}
-            onChange={(event) => setSlug(event.currentTarget.value)}
-          />
-        </div>
-        {chosen && (
-          <>
-            <p className="tg-quiet">{chosen.summary}</p>
-            <SchemaForm
-              key={chosen.name}
-              schema={chosen.config_schema}
-              value={config}
-              onChange={setConfig}
-              wrong={field && error instanceof ProblemError ? { field, text: error.problem.detail } : undefined}
+    <FormSheet title={t.add} action={w.create} onClose={onClose} run={run} ready={!!chosen && slug !== ""} size="xl">
+      {(error) => (
+        <>
+          <div className="tg-form-pair">
+            <Select
+              label={t.plugin}
+              required
+              data={plugins?.map(({ name, title }) => ({ value: name, label: title })) ?? []}
+              value={plugin}
+              onChange={(name) => {
+                setPlugin(name);
+                setConfig({});
+                if (slug === "" || plugins?.some((one) => one.name === slug)) setSlug(name ?? "");
+              }}
+              data-autofocus
             />
-            {(chosen.config_schema.properties?.auth || login) && (
-              <div className="tg-form-pair">
-                <TextInput
-                  label={`${t.login}: ${t.user}`}
-                  description={t.loginHint}
-                  inputWrapperOrder={["label", "input", "description"]}
-                  autoComplete="off"
-                  value={login}
-                  onChange={(event) => setLogin(event.currentTarget.value)}
-                />
-                <TextInput
-                  label={t.password}
-                  type="password"
-                  autoComplete="new-password"
-                  required={login !== ""}
-                  value={password}
-                  onChange={(event) => setPassword(event.currentTarget.value)}
-                />
-              </div>
-            )}
-          </>
-        )}
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit" loading={busy} disabled={!chosen || !slug}>
-            {w.create}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+            <TextInput
+              label={t.slug}
+              description={t.slugHint}
+              inputWrapperOrder={["label", "input", "description", "error"]}
+              required
+              pattern="[a-z0-9][a-z0-9\-]*"
+              value={slug}
+              onChange={(event) => setSlug(event.currentTarget.value)}
+            />
+          </div>
+          {chosen && (
+            <>
+              <p className="tg-quiet">{chosen.summary}</p>
+              <SchemaForm
+                key={chosen.name}
+                schema={chosen.config_schema}
+                value={config}
+                onChange={setConfig}
+                wrong={wrongField(error)}
+              />
+              {(chosen.config_schema.properties?.auth || login) && (
+                <div className="tg-form-pair">
+                  <TextInput
+                    label={`${t.login}: ${t.user}`}
+                    description={t.loginHint}
+                    inputWrapperOrder={["label", "input", "description"]}
+                    autoComplete="off"
+                    value={login}
+                    onChange={(event) => setLogin(event.currentTarget.value)}
+                  />
+                  <TextInput
+                    label={t.password}
+                    type="password"
+                    autoComplete="new-password"
+                    required={login !== ""}
+                    value={password}
+                    onChange={(event) => setPassword(event.currentTarget.value)}
+                  />
+                </div>
+              )}
+            </>
+          )}
+        </>
+      )}
+    </FormSheet>
   );
+}
+
+/** The field that the gateway complained about, and how. */
+export function wrongField(error: unknown) {
+  const problem = error instanceof ProblemError ? error.problem : undefined;
+  return problem?.field ? { field: problem.field, text: problem.detail } : undefined;
 }

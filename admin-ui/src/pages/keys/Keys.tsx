@@ -1,4 +1,4 @@
-import { Button, Checkbox, Group, Modal, TextInput } from "@mantine/core";
+import { Button, Checkbox, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -9,11 +9,10 @@ import { localToUtc } from "../../format/time";
 import { texts, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Empty } from "../../parts/Empty";
-import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
-import { Once } from "../../parts/Once";
 import { Page } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet, SecretSheet, Sheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
@@ -35,7 +34,6 @@ const keyWords = texts(
     expires: "Expires",
     revoke: "Revoke",
     revokeText: "It opens nothing within a second, on every node. Requests that carry it are answered with 401.",
-    revokeNow: "now",
     expiresHint: "Empty: it does not expire.",
     secretOf: "The key",
     unused: "never",
@@ -55,7 +53,6 @@ const keyWords = texts(
     expires: "Истекает",
     revoke: "Отозвать",
     revokeText: "За секунду он перестанет открывать что-либо на всех узлах. Запросы с ним получат 401.",
-    revokeNow: "сейчас",
     expiresHint: "Пусто: не истекает.",
     secretOf: "Ключ",
     unused: "никогда",
@@ -101,8 +98,8 @@ export function Keys() {
   };
   const columns: Column<ApiKey>[] = [
     { key: "name", title: w.name, cell: (key) => <span className="tg-strong">{key.name}</span> },
-    { key: "status", title: w.status, cell: (key) => <Status of={stateOf(key)} /> },
-    { key: "prefix", title: t.prefix, wideOnly: true, cell: (key) => <span className="mono">{key.prefix}</span> },
+    { key: "status", title: w.status, narrow: "beside", cell: (key) => <Status of={stateOf(key)} /> },
+    { key: "prefix", title: t.prefix, narrow: "hidden", cell: (key) => <span className="mono">{key.prefix}</span> },
     {
       key: "scopes",
       title: t.scopes,
@@ -112,12 +109,13 @@ export function Keys() {
     {
       key: "expires",
       title: t.expires,
-      wideOnly: true,
+      narrow: "hidden",
       cell: (key) => (key.expires_at ? <Moment at={key.expires_at} as="day" /> : w.never),
     },
     {
       key: "revoke",
       title: w.actions,
+      narrow: "nameless",
       cell: (key) =>
         stateOf(key) === "active" && (
           <span className="tg-inline">
@@ -137,7 +135,7 @@ export function Keys() {
     </Button>
   );
   return (
-    <Page title={t.title} intro={t.intro} action={add}>
+    <Page title={t.title} intro={t.intro} action={(keys.data?.data.length ?? 0) > 0 && add}>
       <Rows
         label={t.title}
         columns={columns}
@@ -150,21 +148,15 @@ export function Keys() {
         }
       />
       {adding && <NewKey merchant={merchant} onClose={setAdding.close} />}
-      <Modal
-        opened={limited !== undefined}
-        onClose={() => setLimited(undefined)}
-        title={`${t.limits}: ${limited?.name ?? ""}`}
-        size="lg"
-        closeButtonProps={{ "aria-label": w.close }}
-      >
-        {limited && (
+      {limited && (
+        <Sheet title={`${t.limits}: ${limited.name}`} onClose={() => setLimited(undefined)} size="lg">
           <TrafficForm
             merchant={merchant}
             path={`/admin/v1/merchants/${merchant}/api_keys/${limited.id}/limits`}
             of="api_key"
           />
-        )}
-      </Modal>
+        </Sheet>
+      )}
       <Confirm
         opened={revoking !== undefined}
         onClose={() => setRevoking(undefined)}
@@ -194,78 +186,49 @@ function NewKey({ merchant, onClose }: { merchant: string; onClose: () => void }
   const [all, setAll] = useState(false);
   const [expires, setExpires] = useState("");
   const [made, setMade] = useState<ApiKey>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      const at = localToUtc(expires);
-      const body = { name, scopes: all ? ["*"] : scopes, ...(at ? { expires_at: at } : {}) };
-      setMade(
-        await answer(api.POST("/admin/v1/merchants/{merchant}/api_keys", { params: { path: { merchant } }, body })),
-      );
-      void queries.invalidateQueries({ queryKey: ["api-keys", merchant] });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+  const run = async () => {
+    const at = localToUtc(expires);
+    const body = { name, scopes: all ? ["*"] : scopes, ...(at ? { expires_at: at } : {}) };
+    setMade(
+      await answer(api.POST("/admin/v1/merchants/{merchant}/api_keys", { params: { path: { merchant } }, body })),
+    );
+    void queries.invalidateQueries({ queryKey: ["api-keys", merchant] });
   };
+  const ready = all || scopes.length > 0;
+  if (made) return <SecretSheet title={t.add} secret={made.key} what={t.secretOf} onClose={onClose} />;
   return (
-    <Modal opened onClose={onClose} title={t.add} size="lg" closeButtonProps={{ "aria-label": w.close }}>
-      {made ? (
-        <div className="tg-stack">
-          {made.key && <Once secret={made.key} what={t.secretOf} />}
-          <Group justify="flex-end">
-            <Button onClick={onClose}>{w.close}</Button>
-          </Group>
+    <FormSheet title={t.add} action={w.create} onClose={onClose} run={run} ready={ready} size="lg">
+      <TextInput
+        label={w.name}
+        required
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        data-autofocus
+      />
+      <fieldset className="tg-fieldset">
+        <legend>{t.scopes}</legend>
+        <Checkbox label={t.everything} checked={all} onChange={(event) => setAll(event.currentTarget.checked)} />
+        <div className="tg-scopes">
+          {SCOPES.map((scope) => (
+            <Checkbox
+              key={scope}
+              label={<span className="mono">{scope}</span>}
+              disabled={all}
+              checked={all || scopes.includes(scope)}
+              onChange={() =>
+                setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope])
+              }
+            />
+          ))}
         </div>
-      ) : (
-        <form onSubmit={submit} className="tg-stack">
-          <TextInput
-            label={w.name}
-            required
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            data-autofocus
-          />
-          <fieldset className="tg-fieldset">
-            <legend>{t.scopes}</legend>
-            <Checkbox label={t.everything} checked={all} onChange={(event) => setAll(event.currentTarget.checked)} />
-            <div className="tg-scopes">
-              {SCOPES.map((scope) => (
-                <Checkbox
-                  key={scope}
-                  label={<span className="mono">{scope}</span>}
-                  disabled={all}
-                  checked={all || scopes.includes(scope)}
-                  onChange={() =>
-                    setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope])
-                  }
-                />
-              ))}
-            </div>
-          </fieldset>
-          <TextInput
-            type="datetime-local"
-            label={t.expires}
-            description={t.expiresHint}
-            value={expires}
-            onChange={(event) => setExpires(event.currentTarget.value)}
-          />
-          {error !== undefined && <Failed error={error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {w.cancel}
-            </Button>
-            <Button type="submit" loading={busy} disabled={!all && scopes.length === 0}>
-              {w.create}
-            </Button>
-          </Group>
-        </form>
-      )}
-    </Modal>
+      </fieldset>
+      <TextInput
+        type="datetime-local"
+        label={t.expires}
+        description={t.expiresHint}
+        value={expires}
+        onChange={(event) => setExpires(event.currentTarget.value)}
+      />
+    </FormSheet>
   );
 }

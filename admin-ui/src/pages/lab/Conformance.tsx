@@ -6,6 +6,7 @@ import { useLanguage, useTexts } from "../../language/language";
 import { Section } from "../../parts/Page";
 import { Mark } from "../../parts/Status";
 import { saveAs } from "../../parts/saveAs";
+import { useSubmit } from "../../parts/submit";
 import { LabFailed } from "./Lab";
 import { reportPage } from "./report";
 import { labWords } from "./words";
@@ -18,27 +19,20 @@ export function Conformance({ merchant, connection }: { merchant: string; connec
   const [account, setAccount] = useState("");
   const [password, setPassword] = useState("");
   const [report, setReport] = useState<Report>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const start = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
+  const {
+    busy,
+    error,
+    submit: start,
+  } = useSubmit(async () => {
     setReport(undefined);
-    try {
-      const path = { merchant, connection };
-      const body = { account, ...(password ? { password } : {}) };
-      setReport(
-        await answer(
-          api.POST("/admin/v1/merchants/{merchant}/connections/{connection}/conformance", { params: { path }, body }),
-        ),
-      );
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    const path = { merchant, connection };
+    const body = { account, ...(password ? { password } : {}) };
+    setReport(
+      await answer(
+        api.POST("/admin/v1/merchants/{merchant}/connections/{connection}/conformance", { params: { path }, body }),
+      ),
+    );
+  });
   return (
     <Section title={t.conformance} action={report && <Downloads report={report} />}>
       <div className="tg-stack">

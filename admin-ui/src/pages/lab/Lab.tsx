@@ -50,8 +50,8 @@ export function Lab() {
         <Skeleton height={420} />
       ) : connection ? (
         <>
-          <Kiosk key={connection} merchant={merchant} connection={connection} />
-          <Conformance merchant={merchant} connection={connection} />
+          <Kiosk key={`kiosk ${connection}`} merchant={merchant} connection={connection} />
+          <Conformance key={`conformance ${connection}`} merchant={merchant} connection={connection} />
         </>
       ) : (
         <Empty
@@ -140,6 +140,7 @@ function Kiosk({ merchant, connection }: { merchant: string; connection: string 
             value={amount}
             onChange={(event) => setAmount(event.currentTarget.value)}
             readOnly={paid}
+            classNames={{ input: "mono" }}
           />
           {last && <Heard step={last} />}
           {error !== undefined && <LabFailed error={error} connection={connection} merchant={merchant} />}

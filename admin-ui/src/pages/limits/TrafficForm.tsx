@@ -5,6 +5,7 @@ import { ask, type Schema } from "../../api/client";
 import { formatCount } from "../../format/size";
 import { useLanguage, useTexts } from "../../language/language";
 import { Failed } from "../../parts/Failed";
+import { useSubmit } from "../../parts/submit";
 import { say } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
@@ -96,23 +97,16 @@ function Form({ path, to, of, hint, set, effective, allowed }: FormProps) {
   const language = useLanguage();
   const queries = useQueryClient();
   const [wanted, setWanted] = useState<Wanted>(() => read(set));
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
   useEffect(() => setWanted(read(set)), [set]);
-  const save = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== null));
-      queries.setQueryData(["limits", path], await ask("PUT", to, given));
-      say(w.saved);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+  const {
+    busy,
+    error,
+    submit: save,
+  } = useSubmit(async () => {
+    const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== null));
+    queries.setQueryData(["limits", path], await ask("PUT", to, given));
+    say(w.saved);
+  });
   const number = (name: "in_flight" | "sockets", label: string) => (
     <NumberInput
       label={label}
@@ -200,7 +194,7 @@ function Windows({ label, hint, value, effective, allowed, onChange }: WindowsPr
     <fieldset className="tg-fieldset">
       <legend>{label}</legend>
       <p className="tg-quiet tg-small">
-        {hint} {told ? t.effective(told) : ""}
+        {hint} {told ? `${t.effective(told)}.` : ""}
       </p>
       {value === null && <p className="tg-quiet">{t.noWindows}</p>}
       {value?.map((window, at) => (

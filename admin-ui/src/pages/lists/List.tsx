@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Progress, Skeleton, Textarea, TextInput } from "@mantine/core";
+import { Button, Progress, Skeleton, Textarea, TextInput } from "@mantine/core";
 import { useDebouncedValue, useDisclosure } from "@mantine/hooks";
 import { IconDownload, IconPlus, IconSearch, IconUpload } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -16,9 +16,10 @@ import { useCursorList } from "../../parts/list";
 import { Moment } from "../../parts/Moment";
 import { Facts, Page, Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { saveAs } from "../../parts/saveAs";
-import { sayFailed } from "../../parts/Toasts";
+import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
 import { listWords } from "./words";
@@ -54,12 +55,16 @@ export function List() {
   const changed = () => {
     for (const key of ["list", "lists", "list-entries"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
   };
-  const remove = async (key: string) => {
+  const remove = async ({ key, value }: Entry) => {
+    const of = { params: { path: { ...path, key } } };
     try {
-      await answer(
-        api.DELETE("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", { params: { path: { ...path, key } } }),
-      );
+      await answer(api.DELETE("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", of));
       changed();
+      say(t.removed(key), "green", async () => {
+        const body = { value: value as never };
+        await answer(api.PUT("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", { ...of, body }));
+        changed();
+      });
     } catch (failure) {
       sayFailed(failure);
     }
@@ -82,15 +87,10 @@ export function List() {
     {
       key: "remove",
       title: w.actions,
+      narrow: "nameless",
       align: "right",
       cell: (entry) => (
-        <Button
-          size="compact-xs"
-          variant="subtle"
-          color="gray"
-          disabled={!allowed}
-          onClick={() => void remove(entry.key)}
-        >
+        <Button size="compact-xs" variant="subtle" color="gray" disabled={!allowed} onClick={() => void remove(entry)}>
           {w.remove}
         </Button>
       ),
@@ -106,6 +106,7 @@ export function List() {
   return (
     <Page
       title={name}
+      within={{ to: `/m/${merchant}/lists`, title: t.title }}
       action={
         <>
           <Button variant="default" leftSection={<IconDownload size={16} />} onClick={() => void download()}>
@@ -192,105 +193,70 @@ function AddKey({ merchant, list, onClose, onDone }: PartProps & { onDone: () =>
   const w = useTexts(words);
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
-  const [error, setError] = useState<unknown>();
   const [wrong, setWrong] = useState(false);
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    let read: unknown;
-    try {
-      read = value.trim() ? JSON.parse(value) : null;
-      setWrong(false);
-    } catch {
-      setWrong(true);
-      return;
-    }
-    try {
-      const path = { merchant, list, key };
-      await answer(
-        api.PUT("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", {
-          params: { path },
-          body: { value: read as never },
-        }),
-      );
-      onDone();
-      onClose();
-    } catch (failure) {
-      setError(failure);
-    }
+  const run = async () => {
+    const read = readJson(value);
+    setWrong(read === undefined);
+    if (read === undefined) return;
+    const path = { merchant, list, key };
+    await answer(
+      api.PUT("/admin/v1/merchants/{merchant}/lists/{list}/entries/{key}", {
+        params: { path },
+        body: { value: read as never },
+      }),
+    );
+    onDone();
+    onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={t.addKey} closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <TextInput
-          label={t.key}
-          required
-          classNames={{ input: "mono" }}
-          value={key}
-          onChange={(event) => setKey(event.currentTarget.value)}
-          data-autofocus
-        />
-        <Textarea
-          label={t.value}
-          description={t.valueHint}
-          autosize
-          classNames={{ input: "mono" }}
-          value={value}
-          error={wrong && "JSON"}
-          onChange={(event) => setValue(event.currentTarget.value)}
-        />
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit">{w.add}</Button>
-        </Group>
-      </form>
-    </Modal>
+    <FormSheet title={t.addKey} action={w.add} onClose={onClose} run={run}>
+      <TextInput
+        label={t.key}
+        required
+        classNames={{ input: "mono" }}
+        value={key}
+        onChange={(event) => setKey(event.currentTarget.value)}
+        data-autofocus
+      />
+      <Textarea
+        label={t.value}
+        description={t.valueHint}
+        autosize
+        classNames={{ input: "mono" }}
+        value={value}
+        error={wrong && t.notJson}
+        onChange={(event) => setValue(event.currentTarget.value)}
+      />
+    </FormSheet>
   );
+}
+
+/** Undefined when it is no JSON; nothing at all is null. */
+function readJson(text: string): unknown {
+  try {
+    return text.trim() ? JSON.parse(text) : null;
+  } catch {
+    return undefined;
+  }
 }
 
 function Upload({ merchant, list, onClose }: PartProps) {
   const t = useTexts(listWords);
-  const w = useTexts(words);
   const queries = useQueryClient();
   const [file, setFile] = useState<File>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
+  const run = async () => {
     if (!file) return;
-    setBusy(true);
-    setError(undefined);
-    try {
-      const format = /\.(jsonl|ndjson|json)$/i.test(file.name) ? "jsonl" : "csv";
-      const path = `/admin/v1/merchants/${merchant}/lists/${list}/imports?format=${format}`;
-      await ask("POST", path, file, { "content-type": "application/octet-stream" });
-      void queries.invalidateQueries({ queryKey: ["imports", merchant, list] });
-      onClose();
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+    const format = /\.(jsonl|ndjson|json)$/i.test(file.name) ? "jsonl" : "csv";
+    const path = `/admin/v1/merchants/${merchant}/lists/${list}/imports?format=${format}`;
+    await ask("POST", path, file, { "content-type": "application/octet-stream" });
+    void queries.invalidateQueries({ queryKey: ["imports", merchant, list] });
+    onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={t.upload} closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <FileDrop label={t.drop} accept=".csv,.jsonl,.ndjson,.txt" file={file} onFile={setFile} />
-        <p className="tg-quiet tg-small">{t.uploadHint}</p>
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit" loading={busy} disabled={!file}>
-            {t.upload}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+    <FormSheet title={t.upload} action={t.upload} onClose={onClose} run={run} ready={!!file}>
+      <FileDrop label={t.drop} accept=".csv,.jsonl,.ndjson,.txt" file={file} onFile={setFile} />
+      <p className="tg-quiet tg-small">{t.uploadHint}</p>
+    </FormSheet>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -9,10 +9,10 @@ import { useMerchantSlug } from "../../api/merchants";
 import { formatBytes, formatCount } from "../../format/size";
 import { useLanguage, useTexts } from "../../language/language";
 import { Empty } from "../../parts/Empty";
-import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
 import { Page } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet } from "../../parts/Sheet";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
@@ -46,7 +46,7 @@ export function Lists() {
   );
   const used = lists.data?.data.reduce((sum, { entries }) => sum + entries, 0);
   return (
-    <Page title={t.title} intro={t.intro} action={add}>
+    <Page title={t.title} intro={t.intro} action={(lists.data?.data.length ?? 0) > 0 && add}>
       <div className="tg-stack">
         <Rows
           label={t.title}
@@ -77,37 +77,21 @@ function NewList({ merchant, onClose }: { merchant: string; onClose: () => void 
   const queries = useQueryClient();
   const navigate = useNavigate();
   const [list, setList] = useState("");
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      await answer(api.PUT("/admin/v1/merchants/{merchant}/lists/{list}", { params: { path: { merchant, list } } }));
-      void queries.invalidateQueries({ queryKey: ["lists", merchant] });
-      void navigate({ to: `/m/${merchant}/lists/${list}` });
-    } catch (failure) {
-      setError(failure);
-    }
+  const run = async () => {
+    await answer(api.PUT("/admin/v1/merchants/{merchant}/lists/{list}", { params: { path: { merchant, list } } }));
+    void queries.invalidateQueries({ queryKey: ["lists", merchant] });
+    void navigate({ to: `/m/${merchant}/lists/${list}` });
   };
   return (
-    <Modal opened onClose={onClose} title={t.add} closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <TextInput
-          label={t.name}
-          description={t.nameHint}
-          required
-          value={list}
-          onChange={(event) => setList(event.currentTarget.value)}
-          data-autofocus
-        />
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit">{w.create}</Button>
-        </Group>
-      </form>
-    </Modal>
+    <FormSheet title={t.add} action={w.create} onClose={onClose} run={run}>
+      <TextInput
+        label={t.name}
+        description={t.nameHint}
+        required
+        value={list}
+        onChange={(event) => setList(event.currentTarget.value)}
+        data-autofocus
+      />
+    </FormSheet>
   );
 }

@@ -7,6 +7,7 @@ import { answer, api, type Schema } from "../../api/client";
 import { useLanguage, useTexts } from "../../language/language";
 import { Failed } from "../../parts/Failed";
 import { Mark, Status } from "../../parts/Status";
+import { useSubmit } from "../../parts/submit";
 import { useMay } from "../../session/permissions";
 import { PLACES, useChecklist } from "./golive";
 import { merchantWords } from "./words";
@@ -62,7 +63,7 @@ function Step({ merchant, step }: { merchant: string; step: Schema["Step"] }) {
         </div>
         {!step.done && <div className="tg-quiet">{t.steps[`${step.step}Why`]}</div>}
         {/* In the gateway's own words, which are English. */}
-        {language === "en" && <div className="tg-quiet tg-detail">{step.detail}</div>}
+        {language === "en" && <div className="tg-quiet">{step.detail}</div>}
       </div>
       {!step.done && (
         <Button size="xs" variant="default" component={Link} to={`/m/${merchant}/${PLACES[step.step]}`}>
@@ -81,26 +82,19 @@ function Checks({ merchant }: { merchant: string }) {
   const [amount, setAmount] = useState("1.00");
   const [pay, setPay] = useState(true);
   const [ran, setRan] = useState<Schema["ChecklistRun"]>();
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
-  const run = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
+  const {
+    busy,
+    error,
+    submit: run,
+  } = useSubmit(async () => {
     setRan(undefined);
-    try {
-      const body = { account, amount, currency: "RUB", pay };
-      const done = await answer(
-        api.POST("/admin/v1/merchants/{merchant}/checklist/run", { params: { path: { merchant } }, body }),
-      );
-      setRan(done);
-      queries.setQueryData(["checklist", merchant], done.checklist);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    const body = { account, amount, currency: "RUB", pay };
+    const done = await answer(
+      api.POST("/admin/v1/merchants/{merchant}/checklist/run", { params: { path: { merchant } }, body }),
+    );
+    setRan(done);
+    queries.setQueryData(["checklist", merchant], done.checklist);
+  });
   return (
     <form onSubmit={run} className="tg-stack tg-checks">
       <h3 className="tg-side-title">{t.checks}</h3>

@@ -55,6 +55,13 @@ export function Merchant() {
         </span>
       }
       name={data?.name ?? slug}
+      action={
+        allowed && (
+          <Button variant="default" onClick={() => setAsked("clone")}>
+            {t.clone}
+          </Button>
+        )
+      }
     >
       <Checklist merchant={slug} />
       <Section title={t.settings}>
@@ -64,7 +71,7 @@ export function Merchant() {
             <Facts
               of={[
                 [t.slug, <Id key="s" value={data.slug} />],
-                ["id", <Id key="i" value={data.id} />],
+                [w.id, <Id key="i" value={data.id} />],
                 [t.rules, data.published_rules ? `r${data.published_rules}` : t.noRules],
                 [w.created, <Moment key="c" at={data.created_at} />],
               ]}
@@ -83,9 +90,6 @@ export function Merchant() {
               onClick={() => (active ? setAsked("suspend") : void patch({ status: "active" }).catch(sayFailed))}
             >
               {active ? t.suspend : t.resume}
-            </Button>
-            <Button variant="default" disabled={!allowed} onClick={() => setAsked("clone")}>
-              {t.clone}
             </Button>
             <Button variant="outline" color="red" disabled={!mayRemove} onClick={() => setAsked("remove")}>
               {t.remove}

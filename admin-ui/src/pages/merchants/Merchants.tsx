@@ -28,14 +28,19 @@ export function Merchants() {
   const columns: Column<MerchantView>[] = [
     { key: "name", title: t.name, cell: ({ slug, name }) => <Link to={`/m/${slug}/overview`}>{name}</Link> },
     { key: "slug", title: t.slug, cell: ({ slug }) => <span className="mono">{slug}</span> },
-    { key: "status", title: w.status, cell: ({ status }) => <Status of={status} /> },
+    { key: "status", title: w.status, narrow: "beside", cell: ({ status }) => <Status of={status} /> },
     {
       key: "rules",
       title: t.rules,
       cell: ({ published_rules }) =>
         published_rules ? `r${published_rules}` : <span className="tg-quiet">{t.noRules}</span>,
     },
-    { key: "created", title: w.created, wideOnly: true, cell: ({ created_at }) => <Moment at={created_at} as="day" /> },
+    {
+      key: "created",
+      title: w.created,
+      narrow: "hidden",
+      cell: ({ created_at }) => <Moment at={created_at} as="day" />,
+    },
   ];
   const add = (
     <Button leftSection={<IconPlus size={16} />} onClick={setAdding.open} disabled={!allowed}>
@@ -43,7 +48,7 @@ export function Merchants() {
     </Button>
   );
   return (
-    <Page title={t.title} action={add}>
+    <Page title={t.title} action={(list.rows?.length ?? 0) > 0 && add}>
       <Rows
         label={t.title}
         columns={columns}

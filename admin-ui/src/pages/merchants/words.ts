@@ -8,8 +8,8 @@ export const merchantWords = texts(
     emptyText:
       "A merchant is a tenant: its own connections, rules, keys and people. Making one takes a name; its page then shows what is missing until it can go live.",
     name: "Name",
-    slug: "Name in addresses",
-    slugHint: "Lower-case letters, digits and hyphens. Networks and systems see it.",
+    slug: "Slug",
+    slugHint: "Its name in addresses: lower-case letters, digits and hyphens.",
     rules: "Rules",
     noRules: "none",
     ready: "Ready to go live",
@@ -67,7 +67,7 @@ export const merchantWords = texts(
     cloneOf: (name: string) => `A merchant like ${name}`,
     cloneText:
       "Copies connections without their secrets and certificates (suspended until you add them), limits, rules as a draft, and webhook endpoints with new secrets (paused). Payments, lists, keys and people stay behind.",
-    settings: "Merchant",
+    settings: "Name and numbers",
     rename: "Rename",
     suspend: "Suspend",
     suspendText:
@@ -76,7 +76,7 @@ export const merchantWords = texts(
     remove: "Delete the merchant",
     removeText:
       "Its addresses stop answering and its name is free again. Its payments stay in the ledger. This cannot be undone.",
-    danger: "Apart from that",
+    danger: "Suspend or delete",
   },
   {
     title: "Мерчанты",
@@ -144,7 +144,7 @@ export const merchantWords = texts(
     cloneOf: (name: string) => `Мерчант, как ${name}`,
     cloneText:
       "Копируются подключения без секретов и сертификатов (приостановлены, пока их не добавят), лимиты, правила черновиком и получатели вебхуков с новыми секретами (на паузе). Платежи, списки, ключи и люди остаются.",
-    settings: "Мерчант",
+    settings: "Название и номера",
     rename: "Переименовать",
     suspend: "Приостановить",
     suspendText:
@@ -152,6 +152,6 @@ export const merchantWords = texts(
     resume: "Возобновить",
     remove: "Удалить мерчанта",
     removeText: "Его адреса перестанут отвечать, имя освободится. Платежи останутся в книге. Отменить это нельзя.",
-    danger: "Отдельно от этого",
+    danger: "Приостановить или удалить",
   },
 );

@@ -4,7 +4,8 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo } from "react";
 import { ask, type Schema } from "../../api/client";
-import { useMerchant, useMerchantSlug } from "../../api/merchants";
+import { useMerchant, useMerchantSlug, useMerchants } from "../../api/merchants";
+import type { PaymentObject } from "../../api/shapes";
 import { formatCount } from "../../format/size";
 import { formatMicros, formatMoment } from "../../format/time";
 import { useLanguage, useTexts } from "../../language/language";
@@ -61,7 +62,7 @@ export function MerchantOverview() {
           <Owners view={overview.data} title={t.connections} to={(slug) => `/m/${merchant}/connections/${slug}`} />
         </>
       )}
-      <Latest merchant={merchant} payments={latest} />
+      {!latest.error && <Latest merchant={merchant} payments={latest.data?.data} />}
     </Page>
   );
 }
@@ -73,7 +74,7 @@ export function AllOverview() {
   const { overview, span, choose } = useOverview("/admin/v1/overview");
   if (!allowed) return null;
   return (
-    <Page title={t.title} intro={t.all} action={<Spans span={span} choose={choose} />}>
+    <Page title={t.title} name={`${t.title}, ${t.all}`} action={<Spans span={span} choose={choose} />}>
       {overview.error && !overview.data ? (
         <Failed error={overview.error} retry={() => void overview.refetch()} />
       ) : (
@@ -131,9 +132,11 @@ function GoingLive({ merchant }: { merchant: string }) {
 
 function Needs({ view, merchant }: { view: View | undefined; merchant?: string }) {
   const t = useTexts(overviewWords);
+  const merchants = useMerchants();
   const language = useLanguage();
   if (!view) return <Skeleton height={64} mt={12} />;
-  const needs = needsOf(view, merchant, t, language);
+  const names = new Map(merchants?.map(({ slug, name }) => [slug, name]));
+  const needs = needsOf(view, merchant, t, language, (slug) => names.get(slug) ?? slug);
   if (needs.length === 0) {
     return (
       <div className="tg-card tg-inline tg-well">
@@ -155,7 +158,13 @@ function Needs({ view, merchant }: { view: View | undefined; merchant?: string }
                 shape={need.tone === "red" ? "cross" : need.tone === "violet" ? "diamond" : "triangle"}
               />
               <span>
-                <span className="tg-strong">{need.title}</span> {need.at && <Moment at={need.at} as="ago" />}
+                {need.of && <span className="tg-quiet">{need.of} · </span>}
+                <span className="tg-strong">{need.title}</span>{" "}
+                {need.at && (
+                  <span className="tg-quiet">
+                    <Moment at={need.at} as="ago" />
+                  </span>
+                )}
                 {need.text && <span className="tg-quiet tg-need-text">{need.text}</span>}
               </span>
               <IconChevronRight size={16} aria-hidden="true" />
@@ -316,16 +325,28 @@ function useLatest(merchant: string) {
     queryFn: () => readPayments(merchant, {}, undefined, LATEST),
     refetchInterval: WATCH_MS,
   });
-  return latest.data?.data;
+  return latest;
 }
 
-function Latest({ merchant, payments }: { merchant: string; payments: ReturnType<typeof useLatest> }) {
+function Latest({ merchant, payments }: { merchant: string; payments: PaymentObject[] | undefined }) {
   const t = useTexts(overviewWords);
+  const mayPlay = useMay("terminal_lab:write", merchant);
   if (!payments) return <Skeleton height={200} mt={28} />;
   if (payments.length === 0) {
     return (
       <div className="tg-section">
-        <Empty title={t.noPayments}>{t.noPaymentsText}</Empty>
+        <Empty
+          title={t.noPayments}
+          action={
+            mayPlay && (
+              <Button variant="default" component={Link} to={`/m/${merchant}/lab`}>
+                {t.lab}
+              </Button>
+            )
+          }
+        >
+          {t.noPaymentsText}
+        </Empty>
       </div>
     );
   }

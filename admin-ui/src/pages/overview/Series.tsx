@@ -50,11 +50,13 @@ export function Series({ at, counts, label }: Props) {
         cursor: { show: false },
         scales: {
           x: { range: (_, first, last) => [first, last + (at.length > 1 ? (at[1] ?? 0) - (at[0] ?? 0) : 1)] },
-          y: { range: (_, __, most) => [0, Math.max(most, 4)] },
+          // A little air, so that the tallest column does not touch the edge.
+          y: { range: (_, __, most) => [0, Math.max(Math.ceil(most * 1.08), 4)] },
         },
         axes: [
           {
             ...axis,
+            size: 26,
             values: (_, splits) =>
               splits.map((split) =>
                 new Date(split * 1000).toLocaleTimeString(language === "ru" ? "ru-RU" : "en-GB", {
@@ -104,7 +106,7 @@ export function Series({ at, counts, label }: Props) {
             <svg width="10" height="10" aria-hidden="true">
               <rect width="10" height="10" rx="2" fill={`var(${COLOURS[group]})`} />
             </svg>
-            {states[group]} <span className="tg-quiet">{total}</span>
+            {states[STATUS_OF[group]]} <span className="tg-quiet">{total}</span>
           </span>
         ))}
       </figcaption>

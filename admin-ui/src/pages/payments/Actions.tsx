@@ -14,7 +14,6 @@ import { useMay } from "../../session/permissions";
 
 const actionWords = texts(
   {
-    next: "What can be done",
     capture: "Capture",
     reverse: "Release the hold",
     refund: "Refund",
@@ -31,12 +30,12 @@ const actionWords = texts(
     reversed: "Released",
     refunded: "Given back",
     order: "Order",
+    orderId: "Order id",
     method: "Method",
     card: "Card",
     description: "Description",
   },
   {
-    next: "Что можно сделать",
     capture: "Списать",
     reverse: "Снять удержание",
     refund: "Вернуть",
@@ -53,6 +52,7 @@ const actionWords = texts(
     reversed: "Снято",
     refunded: "Возвращено",
     order: "Заказ",
+    orderId: "Номер заказа",
     method: "Способ",
     card: "Карта",
     description: "Описание",
@@ -107,7 +107,7 @@ export function Actions({ merchant, payment, order }: { merchant: string; paymen
   const facts: [string, React.ReactNode][] = [];
   if (order.order_id)
     facts.push([
-      t.order,
+      t.orderId,
       <span key="o" className="mono">
         {order.order_id}
       </span>,
@@ -127,7 +127,7 @@ export function Actions({ merchant, payment, order }: { merchant: string; paymen
   }
   return (
     <div className="tg-card">
-      <h2>{t.next}</h2>
+      <h2>{t.order}</h2>
       <Facts of={facts} />
       {allowed && (
         <div className="tg-inline tg-payment-actions">

@@ -74,14 +74,14 @@ export function Payment() {
   const names = useConnectionNames(merchant);
   if (detail.error && !detail.data) {
     return (
-      <Page title={t.figures}>
+      <Page title={t.one} within={{ to: `/m/${merchant}/payments`, title: t.title }}>
         <Failed error={detail.error} retry={() => void detail.refetch()} />
       </Page>
     );
   }
   if (!detail.data) {
     return (
-      <Page title={t.figures}>
+      <Page title={t.one} within={{ to: `/m/${merchant}/payments`, title: t.title }}>
         <Skeleton height={22} width="60%" mb={20} />
         <div className="tg-payment">
           <Skeleton height={420} />
@@ -95,7 +95,8 @@ export function Payment() {
   return (
     <Page
       title={<Heading payment={payment} />}
-      name={`${t.figures} ${payment.network_id}`}
+      name={`${t.one} ${payment.network_id}`}
+      within={{ to: `/m/${merchant}/payments`, title: t.title }}
       intro={<Sentence payment={payment} connection={connection} deliveries={deliveries} />}
     >
       <div className="tg-payment">
@@ -115,9 +116,10 @@ export function Payment() {
 }
 
 function Heading({ payment }: { payment: PaymentObject }) {
+  const t = useTexts(paymentWords);
   return (
     <span className="tg-inline">
-      <Money value={payment.amount} />
+      {t.one} {payment.network_id}
       <Status of={payment.status} />
     </span>
   );
@@ -171,11 +173,12 @@ function Figures({ payment, connection, merchant, order }: FiguresProps) {
   const w = useTexts(words);
   const reasons = useTexts(reasonWords);
   const facts: [React.ReactNode, React.ReactNode][] = [
-    [w.status, <Status key="s" of={payment.status} />],
     ...(payment.reason ? ([[w.reason, reasons[payment.reason] ?? payment.reason]] as [string, string][]) : []),
     ...(payment.account ? ([[w.account, <Id key="a" value={payment.account} />]] as [string, React.ReactNode][]) : []),
     [w.connection, connection],
-    [t.network, <Id key="n" value={payment.network_id} />],
+    ...(payment.network_id === payment.id
+      ? []
+      : ([[t.network, <Id key="n" value={payment.network_id} />]] as [string, React.ReactNode][])),
     [t.number, <Id key="u" value={payment.number} />],
     [t.id, <Id key="i" value={payment.id} />],
     ...(payment.fee ? ([[w.fee, <Money key="f" value={payment.fee} />]] as [string, React.ReactNode][]) : []),
@@ -239,8 +242,12 @@ function Timeline({ merchant, moments }: { merchant: string; moments: Happened[]
 
 function Step({ merchant, moment }: { merchant: string; moment: Happened }) {
   // The decision is what people come for; it opens itself when it refused.
+  const readable = useMay("decisions:read", merchant);
   const [open, setOpen] = useState(
-    moment.kind === "decision" && moment.decision.outcome !== "accept" && moment.decision.handler === "check",
+    readable &&
+      moment.kind === "decision" &&
+      moment.decision.outcome !== "accept" &&
+      moment.decision.handler === "check",
   );
   const { state, label, side } = useStep(moment);
   const { tone, shape } = STATES[state] ?? { tone: "grey" as const, shape: "dot" as const };
@@ -276,7 +283,7 @@ function useStep(moment: Happened): { state: string; label: React.ReactNode; sid
       const { exchange } = moment;
       const way = exchange.direction === "in" ? t.exchangeIn : t.exchangeOut;
       return {
-        state: exchange.status >= 500 || exchange.status === 0 ? "failed" : "authorized",
+        state: exchange.status >= 500 || exchange.status === 0 ? "failed" : "exchange",
         label: way,
         side: `${exchange.method} ${exchange.status || "—"}`,
       };
@@ -293,12 +300,12 @@ function useStep(moment: Happened): { state: string; label: React.ReactNode; sid
       const { operation } = moment;
       return {
         state: operation.status,
-        label: `${t.operation} ${operation.kind}`,
+        label: t.operations[operation.kind] ?? `${t.operation} ${operation.kind}`,
         side: [states[operation.status] ?? operation.status, reason(operation.reason)].filter(Boolean).join(": "),
       };
     }
     case "event":
-      return { state: "partially_captured", label: t.event, side: <span className="mono">{moment.event.type}</span> };
+      return { state: "event", label: t.event, side: <span className="mono">{moment.event.type}</span> };
     case "delivery": {
       const { delivery } = moment;
       return {

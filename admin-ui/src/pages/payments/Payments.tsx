@@ -112,33 +112,36 @@ function useColumns(merchant: string, names: Map<string, string>): Column<Paymen
         </Link>
       ),
     },
-    { key: "status", title: w.status, cell: (payment) => <Status of={payment.status} /> },
-    { key: "account", title: w.account, cell: (payment) => <span className="mono">{payment.account || "—"}</span> },
+    { key: "status", title: w.status, narrow: "beside", cell: (payment) => <Status of={payment.status} /> },
+    {
+      key: "account",
+      title: w.account,
+      cell: (payment) => payment.account && <span className="mono">{payment.account}</span>,
+    },
     { key: "time", title: w.time, cell: (payment) => <Moment at={payment.created_at} /> },
     { key: "network", title: t.network, cell: (payment) => <span className="mono">{payment.network_id}</span> },
     { key: "connection", title: w.connection, cell: (payment) => names.get(payment.connection_id) ?? "…" },
     {
       key: "reason",
       title: w.reason,
-      wideOnly: true,
-      cell: (payment) => (
-        <span className="tg-quiet">{payment.reason ? (reasons[payment.reason] ?? payment.reason) : ""}</span>
-      ),
+      narrow: "hidden",
+      cell: (payment) =>
+        payment.reason && <span className="tg-quiet">{reasons[payment.reason] ?? payment.reason}</span>,
     },
     {
       key: "fee",
       title: w.fee,
       align: "right",
-      wideOnly: true,
+      narrow: "hidden",
       cell: (payment) => payment.fee && <Money value={payment.fee} />,
     },
     {
       key: "number",
       title: t.number,
-      wideOnly: true,
+      narrow: "hidden",
       cell: (payment) => <span className="mono">{payment.number}</span>,
     },
-    { key: "id", title: t.id, wideOnly: true, cell: (payment) => <span className="mono">{payment.id}</span> },
+    { key: "id", title: t.id, narrow: "hidden", cell: (payment) => <span className="mono">{payment.id}</span> },
   ];
 }
 
@@ -193,14 +196,16 @@ function FilterBar({ merchant, filters, set, filtered }: FilterProps) {
       <TextInput
         type="datetime-local"
         aria-label={w.from}
-        title={w.from}
+        leftSection={<span className="tg-small">{w.from}</span>}
+        leftSectionWidth={50}
         value={utcToLocal(filters.from)}
         onChange={(event) => set({ from: localToUtc(event.currentTarget.value) ?? "" })}
       />
       <TextInput
         type="datetime-local"
         aria-label={w.until}
-        title={w.until}
+        leftSection={<span className="tg-small">{w.until}</span>}
+        leftSectionWidth={50}
         value={utcToLocal(filters.until)}
         onChange={(event) => set({ until: localToUtc(event.currentTarget.value) ?? "" })}
       />

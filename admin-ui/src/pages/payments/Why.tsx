@@ -37,6 +37,11 @@ export function OutcomeLine({ of }: { of: Outcome }) {
       {(of.comment || of.text || of.message) && (
         <span className="tg-quiet">“{of.comment ?? of.text ?? of.message}”</span>
       )}
+      {of.fields?.map(({ name, value }) => (
+        <span key={name} className="tg-quiet mono">
+          {name} = {value}
+        </span>
+      ))}
     </span>
   );
 }

@@ -4,7 +4,6 @@ export const whyWords = texts(
   {
     title: "Why",
     asked: "What was asked",
-    answered: "What the rules answered",
     lines: "Lines that ran",
     steps: (n: number) => some(n, "step"),
     calls: "What the script asked the gateway",
@@ -29,7 +28,6 @@ export const whyWords = texts(
   {
     title: "Почему",
     asked: "О чём спросили",
-    answered: "Что ответили правила",
     lines: "Строки, которые выполнились",
     steps: (n: number) => many(n, "шаг", "шага", "шагов"),
     calls: "О чём скрипт спросил шлюз",

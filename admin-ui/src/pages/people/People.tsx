@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Select, TextInput } from "@mantine/core";
+import { Button, Select, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -8,11 +8,10 @@ import { useMerchantSlug } from "../../api/merchants";
 import { texts, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Empty } from "../../parts/Empty";
-import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
-import { Once } from "../../parts/Once";
 import { Page, Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet, SecretSheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { sayFailed } from "../../parts/Toasts";
 import { wholeList } from "../../parts/whole";
@@ -48,10 +47,13 @@ export const peopleWords = texts(
     linkHint: "Send it to the person by a way you trust. Whoever has it first becomes them.",
     until: "Good until",
     by: "Invited by",
-    revoke: "Take back",
+    revoke: "Revoke",
+    revokeText: "The link opens nothing any more. Another invitation can be sent at any time.",
     you: "you",
     empty: "Nobody yet",
-    emptyText: "Invite the people who look after this merchant. Each sets a password of their own.",
+    staffEmpty: "Invite the people who look after this merchant. Each sets a password of their own.",
+    operatorEmpty:
+      "Nobody has an account yet: the gateway is looked at with the operator's token. Set the gateway up to become its first owner, or invite one.",
   },
   {
     title: "Люди",
@@ -81,10 +83,13 @@ export const peopleWords = texts(
     linkHint: "Передайте её человеку надёжным путём. Кто первый откроет, тот им и станет.",
     until: "Действует до",
     by: "Пригласил",
-    revoke: "Забрать",
+    revoke: "Отозвать",
+    revokeText: "Ссылка больше ничего не откроет. Новое приглашение можно отправить в любой момент.",
     you: "вы",
     empty: "Пока никого",
-    emptyText: "Пригласите тех, кто отвечает за этого мерчанта. Пароль каждый задаст себе сам.",
+    staffEmpty: "Пригласите тех, кто отвечает за этого мерчанта. Пароль каждый задаст себе сам.",
+    operatorEmpty:
+      "Учётных записей пока нет: шлюз открыт токеном оператора. Настройте шлюз, чтобы стать первым владельцем, или пригласите его.",
   },
 );
 
@@ -100,6 +105,7 @@ export function OperatorPeople() {
       roles={["owner", "operator", "auditor"]}
       allowed={useMay("operators:write")}
       intro={t.operatorIntro}
+      emptyText={t.operatorEmpty}
     />
   );
 }
@@ -114,11 +120,20 @@ export function MerchantPeople() {
       roles={["admin", "developer", "support", "viewer"]}
       allowed={useMay("people:write", merchant)}
       intro={t.staffIntro}
+      emptyText={t.staffEmpty}
     />
   );
 }
 
-function People({ base, roles, allowed, intro }: { base: string; roles: string[]; allowed: boolean; intro: string }) {
+interface PeopleProps {
+  base: string;
+  roles: string[];
+  allowed: boolean;
+  intro: string;
+  emptyText: string;
+}
+
+function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
   const t = useTexts(peopleWords);
   const w = useTexts(words);
   const me = useMe();
@@ -130,6 +145,7 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
   });
   const [inviting, setInviting] = useDisclosure();
   const [removing, setRemoving] = useState<Person>();
+  const [taking, setTaking] = useState<Invitation>();
   const changed = () => {
     void queries.invalidateQueries({ queryKey: ["people", base] });
     void queries.invalidateQueries({ queryKey: ["invitations", base] });
@@ -164,7 +180,7 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
             size="xs"
             aria-label={`${t.role}: ${person.name}`}
             allowDeselect={false}
-            w={220}
+            className="tg-role"
             data={choices}
             value={person.role}
             onChange={(role) => void act(() => ask("PATCH", `${base}/${person.id}`, { role }))}
@@ -183,12 +199,13 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
     {
       key: "seen",
       title: t.seen,
-      wideOnly: true,
-      cell: ({ seen_at }) => (seen_at ? <Moment at={seen_at} as="ago" /> : "—"),
+      narrow: "hidden",
+      cell: ({ seen_at }) => seen_at && <Moment at={seen_at} as="ago" />,
     },
     {
       key: "remove",
       title: w.actions,
+      narrow: "nameless",
       cell: (person) =>
         person.id !== me.id && (
           <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => setRemoving(person)}>
@@ -200,18 +217,14 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
   const open: Column<Invitation>[] = [
     { key: "email", title: t.email, cell: ({ email }) => email },
     { key: "role", title: t.role, cell: ({ role }) => t.roles[role] ?? role },
-    { key: "by", title: t.by, wideOnly: true, cell: ({ invited_by }) => invited_by },
+    { key: "by", title: t.by, narrow: "hidden", cell: ({ invited_by }) => invited_by },
     { key: "until", title: t.until, cell: ({ expires_at }) => <Moment at={expires_at} /> },
     {
       key: "revoke",
       title: w.actions,
-      cell: ({ id }) => (
-        <Button
-          size="compact-xs"
-          variant="default"
-          disabled={!allowed}
-          onClick={() => void act(() => ask("DELETE", `${base}/invitations/${id}`))}
-        >
+      narrow: "nameless",
+      cell: (invitation) => (
+        <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => setTaking(invitation)}>
           {t.revoke}
         </Button>
       ),
@@ -223,7 +236,7 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
     </Button>
   );
   return (
-    <Page title={t.title} intro={intro} action={invite}>
+    <Page title={t.title} intro={intro} action={(people.data?.data.length ?? 0) > 0 && invite}>
       <Rows
         label={t.title}
         columns={columns}
@@ -231,7 +244,7 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
         id={({ id }) => id}
         empty={
           <Empty title={t.empty} action={invite}>
-            {t.emptyText}
+            {emptyText}
           </Empty>
         }
       />
@@ -253,6 +266,18 @@ function People({ base, roles, allowed, intro }: { base: string; roles: string[]
       >
         <p>{t.removeText}</p>
       </Confirm>
+      <Confirm
+        opened={taking !== undefined}
+        onClose={() => setTaking(undefined)}
+        title={`${t.revoke}: ${taking?.email ?? ""}`}
+        action={t.revoke}
+        run={async () => {
+          await ask("DELETE", `${base}/invitations/${taking?.id}`);
+          changed();
+        }}
+      >
+        <p>{t.revokeText}</p>
+      </Confirm>
     </Page>
   );
 }
@@ -264,59 +289,39 @@ interface InviteProps {
   onDone: () => void;
 }
 
-export function Invite({ base, choices, onClose, onDone }: InviteProps) {
+function Invite({ base, choices, onClose, onDone }: InviteProps) {
   const t = useTexts(peopleWords);
-  const w = useTexts(words);
   const [email, setEmail] = useState("");
   const [role, setRole] = useState(choices.at(-1)?.value ?? "");
   const [made, setMade] = useState<Invitation>();
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      setMade(await ask<Invitation>("POST", `${base}/invitations`, { email, role }));
-      onDone();
-    } catch (failure) {
-      setError(failure);
-    }
+  const run = async () => {
+    setMade(await ask<Invitation>("POST", `${base}/invitations`, { email, role }));
+    onDone();
   };
+  if (made) {
+    return (
+      <SecretSheet title={t.invite} secret={made.url} what={t.link} onClose={onClose}>
+        <p className="tg-quiet">{t.linkHint}</p>
+      </SecretSheet>
+    );
+  }
   return (
-    <Modal opened onClose={onClose} title={t.invite} closeButtonProps={{ "aria-label": w.close }}>
-      {made?.url ? (
-        <div className="tg-stack">
-          <Once secret={made.url} what={t.link} />
-          <p className="tg-quiet">{t.linkHint}</p>
-          <Group justify="flex-end">
-            <Button onClick={onClose}>{w.close}</Button>
-          </Group>
-        </div>
-      ) : (
-        <form onSubmit={submit} className="tg-stack">
-          <TextInput
-            label={t.email}
-            type="email"
-            required
-            value={email}
-            onChange={(event) => setEmail(event.currentTarget.value)}
-            data-autofocus
-          />
-          <Select
-            label={t.role}
-            allowDeselect={false}
-            data={choices}
-            value={role}
-            onChange={(value) => setRole(value ?? role)}
-          />
-          {error !== undefined && <Failed error={error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {w.cancel}
-            </Button>
-            <Button type="submit">{t.invite}</Button>
-          </Group>
-        </form>
-      )}
-    </Modal>
+    <FormSheet title={t.invite} action={t.invite} onClose={onClose} run={run}>
+      <TextInput
+        label={t.email}
+        type="email"
+        required
+        value={email}
+        onChange={(event) => setEmail(event.currentTarget.value)}
+        data-autofocus
+      />
+      <Select
+        label={t.role}
+        allowDeselect={false}
+        data={choices}
+        value={role}
+        onChange={(value) => setRole(value ?? role)}
+      />
+    </FormSheet>
   );
 }

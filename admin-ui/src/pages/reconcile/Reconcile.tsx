@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Select } from "@mantine/core";
+import { Button, Select } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconUpload } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
@@ -10,13 +10,13 @@ import type { MoneyText } from "../../api/shapes";
 import { formatCount } from "../../format/size";
 import { useLanguage, useTexts } from "../../language/language";
 import { Empty } from "../../parts/Empty";
-import { Failed } from "../../parts/Failed";
 import { FileDrop } from "../../parts/FileDrop";
 import { type PageOf, useCursorList } from "../../parts/list";
 import { Moment } from "../../parts/Moment";
 import { Money } from "../../parts/Money";
 import { Page } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { say } from "../../parts/Toasts";
 import { words } from "../../parts/words";
@@ -68,7 +68,7 @@ export function Reconcile() {
     {
       key: "period",
       title: t.period,
-      wideOnly: true,
+      narrow: "hidden",
       cell: (row) => (
         <>
           <Moment at={row.period_from} /> – <Moment at={row.period_until} />
@@ -83,7 +83,7 @@ export function Reconcile() {
     </Button>
   );
   return (
-    <Page title={t.title} intro={t.intro} action={upload}>
+    <Page title={t.title} intro={t.intro} action={(list.rows?.length ?? 0) > 0 && upload}>
       <Rows
         label={t.title}
         columns={columns}
@@ -109,48 +109,26 @@ function Upload({ merchant, onClose }: { merchant: string; onClose: () => void }
   const connections = useConnections(merchant);
   const [connection, setConnection] = useState<string | null>(null);
   const [file, setFile] = useState<File>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
+  const run = async () => {
     if (!file || !connection) return;
-    setBusy(true);
-    setError(undefined);
-    try {
-      const path = `/admin/v1/merchants/${merchant}/connections/${connection}/settlements?file_name=${encodeURIComponent(file.name)}`;
-      const made = await ask<SettlementView>("POST", path, file, { "content-type": "application/octet-stream" });
-      if (made.repeated) say(t.repeated);
-      void queries.invalidateQueries({ queryKey: ["settlements", merchant] });
-      void navigate({ to: `/m/${merchant}/reconcile/${made.id}` });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+    const path = `/admin/v1/merchants/${merchant}/connections/${connection}/settlements?file_name=${encodeURIComponent(file.name)}`;
+    const made = await ask<SettlementView>("POST", path, file, { "content-type": "application/octet-stream" });
+    if (made.repeated) say(t.repeated);
+    void queries.invalidateQueries({ queryKey: ["settlements", merchant] });
+    void navigate({ to: `/m/${merchant}/reconcile/${made.id}` });
   };
   return (
-    <Modal opened onClose={onClose} title={t.upload} closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
-        <Select
-          label={w.connection}
-          required
-          data={connections.data?.data.map(({ slug }) => slug) ?? []}
-          value={connection}
-          onChange={setConnection}
-          data-autofocus
-        />
-        <FileDrop label={t.file} file={file} onFile={setFile} />
-        <p className="tg-quiet tg-small">{t.uploadHint}</p>
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit" loading={busy} disabled={!file || !connection}>
-            {t.upload}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+    <FormSheet title={t.upload} action={t.upload} onClose={onClose} run={run} ready={!!file && !!connection}>
+      <Select
+        label={w.connection}
+        required
+        data={connections.data?.data.map(({ slug }) => slug) ?? []}
+        value={connection}
+        onChange={setConnection}
+        data-autofocus
+      />
+      <FileDrop label={t.file} file={file} onFile={setFile} />
+      <p className="tg-quiet tg-small">{t.uploadHint}</p>
+    </FormSheet>
   );
 }

@@ -66,6 +66,7 @@ export function Settlement() {
     {
       key: "outcome",
       title: w.status,
+      narrow: "beside",
       cell: (row) => (
         <>
           <Status of={row.outcome} />
@@ -90,8 +91,8 @@ export function Settlement() {
       align: "right",
       cell: (row) => <Side amount={row.our_amount} account={row.our_account} />,
     },
-    { key: "line", title: t.line, align: "right", wideOnly: true, cell: (row) => row.line ?? "—" },
-    { key: "booked", title: w.time, wideOnly: true, cell: (row) => row.booked_at && <Moment at={row.booked_at} /> },
+    { key: "line", title: t.line, align: "right", narrow: "hidden", cell: (row) => row.line },
+    { key: "booked", title: w.time, narrow: "hidden", cell: (row) => row.booked_at && <Moment at={row.booked_at} /> },
     {
       key: "note",
       title: t.note,
@@ -117,7 +118,7 @@ export function Settlement() {
   }
   const data = file.data;
   return (
-    <Page title={data?.file_name ?? t.title}>
+    <Page title={data?.file_name ?? t.title} within={{ to: `/m/${merchant}/reconcile`, title: t.title }}>
       {data ? (
         <Facts
           of={[

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import { formatBasisPoints, formatCount } from "../../format/size";
 import { useLanguage, useTexts } from "../../language/language";
+import { Confirm } from "../../parts/Confirm";
 import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
 import { Status } from "../../parts/Status";
@@ -27,18 +28,22 @@ export function CanaryPane({ merchant, hasDraft }: { merchant: string; hasDraft:
   const allowed = useMay("rules:publish", merchant);
   const [share, setShare] = useState("500");
   const [error, setError] = useState<unknown>();
+  const [promoting, setPromoting] = useState(false);
   const path = { merchant };
   const canary = useQuery({
     queryKey: ["canary", merchant],
     queryFn: () => orNothing(answer(api.GET("/admin/v1/merchants/{merchant}/rules/canary", { params: { path } }))),
     refetchInterval: (query) => (query.state.data?.status === "running" ? WATCH_MS : false),
   });
+  const changed = async () => {
+    for (const key of ["canary", "rules", "revisions", "draft"])
+      await queries.invalidateQueries({ queryKey: [key, merchant] });
+  };
   const act = async (call: () => Promise<unknown>) => {
     setError(undefined);
     try {
       await call();
-      for (const key of ["canary", "rules", "revisions", "draft"])
-        await queries.invalidateQueries({ queryKey: [key, merchant] });
+      await changed();
     } catch (failure) {
       setError(failure);
     }
@@ -89,13 +94,26 @@ export function CanaryPane({ merchant, hasDraft }: { merchant: string; hasDraft:
           {data.reason ? (
             <p className="tg-red">
               {data.status === "withdrawn" && `${t.withdrawn}: `}
-              <span className="mono">{JSON.stringify(data.reason)}</span>
+              <Reason of={data.reason as Reason} />
             </p>
           ) : null}
           <Arms canary={data} />
+          <Confirm
+            opened={promoting}
+            onClose={() => setPromoting(false)}
+            title={`${t.canaryPromote}: r${data.revision}`}
+            action={t.canaryPromote}
+            dangerous={false}
+            run={async () => {
+              await promote();
+              await changed();
+            }}
+          >
+            <p>{t.canaryPromoteText}</p>
+          </Confirm>
           {running && (
             <div className="tg-inline">
-              <Button onClick={() => void act(promote)} disabled={!allowed}>
+              <Button onClick={() => setPromoting(true)} disabled={!allowed}>
                 {t.canaryPromote}
               </Button>
               <Button variant="default" onClick={() => void act(stop)} disabled={!allowed}>
@@ -107,6 +125,22 @@ export function CanaryPane({ merchant, hasDraft }: { merchant: string; hasDraft:
       )}
     </div>
   );
+}
+
+interface Reason {
+  bound?: string;
+  limit?: number;
+  measured?: number;
+  because?: string;
+}
+
+/** Why it ended: the bound that it left and how far, or what came in its place. */
+function Reason({ of: { bound, limit, measured, because } }: { of: Reason }) {
+  const t = useTexts(ruleWords);
+  const language = useLanguage();
+  if (!bound || limit === undefined || measured === undefined) return because ?? bound ?? "";
+  const share = (points: number) => formatBasisPoints(points, language);
+  return t.outOfBounds(t.bounds[bound] ?? bound, share(measured), share(limit));
 }
 
 function Arms({ canary }: { canary: Schema["CanaryView"] }) {

@@ -4,7 +4,9 @@ import type { ChangeGroup, ChangeReport } from "../../api/shapes";
 import { formatCount } from "../../format/size";
 import { useLanguage, useTexts } from "../../language/language";
 import { Money } from "../../parts/Money";
+import { reasonWords, stateWords } from "../../parts/states";
 import { OutcomeLine } from "../payments/Why";
+import { changeText } from "./changes";
 import { ruleWords } from "./words";
 
 /** What another script would have decided, in groups, each with its money and examples. */
@@ -48,6 +50,9 @@ export function Changes({ merchant, report }: { merchant: string; report: Change
 }
 
 function Group({ merchant, group }: { merchant: string; group: ChangeGroup }) {
+  const t = useTexts(ruleWords);
+  const states = useTexts(stateWords);
+  const reasons = useTexts(reasonWords);
   const language = useLanguage();
   const [open, setOpen] = useState(false);
   return (
@@ -55,7 +60,7 @@ function Group({ merchant, group }: { merchant: string; group: ChangeGroup }) {
       <tr>
         <td>
           <button type="button" className="tg-line-link" aria-expanded={open} onClick={() => setOpen(!open)}>
-            {group.change}
+            {changeText(group.change, t, states, reasons)}
           </button>
         </td>
         <td className="tg-right">{formatCount(group.count, language)}</td>

@@ -18,6 +18,7 @@ export function Compare({ before, after }: { before: string; after: string }) {
         extensions: [
           ...base(t.editorLabel),
           EditorState.readOnly.of(true),
+          EditorState.phrases.of({ "$ unchanged lines": t.unchangedLines }),
           unifiedMergeView({ original: before, mergeControls: false, collapseUnchanged: { margin: 3, minSize: 6 } }),
         ],
       }),

@@ -73,6 +73,8 @@ export function Editor({ initial, label, readOnly, marks, missed, onChange, hand
         ],
       }),
     });
+    // Lines were measured in the font that was there; once ours has come, the gutter would stand beside them.
+    void document.fonts.ready.then(() => made.requestMeasure());
     view.current = made;
     return () => made.destroy();
   }, []);

@@ -118,7 +118,7 @@ function Entry({ revision, allowed, onBack, onEdit }: EntryProps) {
                 {t.rollback}
               </Button>
             )}
-            <Button size="xs" variant="subtle" onClick={onEdit} disabled={!allowed}>
+            <Button size="xs" variant="default" onClick={onEdit} disabled={!allowed}>
               {t.toEditor}
             </Button>
           </div>

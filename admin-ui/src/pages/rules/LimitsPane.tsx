@@ -2,10 +2,11 @@ import { Button, NumberInput, Select, Skeleton, Textarea } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
-import { formatCount } from "../../format/size";
+import { formatBytes, formatCount } from "../../format/size";
 import { useLanguage, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Failed } from "../../parts/Failed";
+import { useSubmit } from "../../parts/submit";
 import { say } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
@@ -35,7 +36,6 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
   const [hosts, setHosts] = useState("");
   const [broken, setBroken] = useState<Schema["OnBrokenRule"]>("retry");
   const [wanted, setWanted] = useState<Limits>({});
-  const [error, setError] = useState<unknown>();
   const [removing, setRemoving] = useState(false);
   useEffect(() => {
     if (!settings.data) return;
@@ -43,26 +43,20 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
     setBroken(settings.data.on_broken_rule ?? "retry");
     setWanted(settings.data.limits ?? {});
   }, [settings.data]);
-  const save = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      const body = {
-        ...settings.data,
-        http_hosts: hosts
-          .split("\n")
-          .map((line) => line.trim())
-          .filter(Boolean),
-        on_broken_rule: broken,
-        limits: wanted,
-      };
-      await answer(api.PUT("/admin/v1/merchants/{merchant}/rules/settings", { params: { path }, body }));
-      say(w.saved);
-      for (const key of ["rule-settings", "rule-limits"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+  const { error, submit: save } = useSubmit(async () => {
+    const body = {
+      ...settings.data,
+      http_hosts: hosts
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean),
+      on_broken_rule: broken,
+      limits: wanted,
+    };
+    await answer(api.PUT("/admin/v1/merchants/{merchant}/rules/settings", { params: { path }, body }));
+    say(w.saved);
+    for (const key of ["rule-settings", "rule-limits"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
+  });
   const unpublish = async () => {
     await answer(api.DELETE("/admin/v1/merchants/{merchant}/rules", { params: { path } }));
     for (const key of ["rules", "revisions", "merchant"]) void queries.invalidateQueries({ queryKey: [key, merchant] });
@@ -71,6 +65,8 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
     return <Failed error={settings.error ?? limits.error} retry={() => void settings.refetch()} />;
   if (!settings.data || !limits.data) return <Skeleton height={300} />;
   const effective = limits.data.effective as Record<string, number | null>;
+  const shown = (name: string, value: number) =>
+    name === "memory_bytes" ? formatBytes(value, language) : formatCount(value, language);
   return (
     <div className="tg-stack">
       <form onSubmit={save} className="tg-stack">
@@ -98,7 +94,7 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
             <NumberInput
               key={name}
               label={t.limitNames[name]}
-              description={`${t.effective}: ${formatCount(effective[name] ?? 0, language)}`}
+              description={`${t.effective}: ${shown(name, effective[name] ?? 0)}`}
               inputWrapperOrder={["label", "input", "description"]}
               min={1}
               allowDecimal={false}
@@ -110,28 +106,30 @@ export function LimitsPane({ merchant, published }: { merchant: string; publishe
           ))}
         </div>
         {error !== undefined && <Failed error={error} />}
-        <div className="tg-inline">
+        <div>
           <Button type="submit" disabled={!operator}>
             {w.save}
           </Button>
-          {published && (
-            <Button variant="subtle" color="red" onClick={() => setRemoving(true)} disabled={!publisher}>
-              {t.unpublish}
-            </Button>
-          )}
         </div>
-        <Confirm
-          opened={removing}
-          onClose={() => setRemoving(false)}
-          title={t.unpublish}
-          typed={merchant}
-          action={t.unpublish}
-          run={unpublish}
-        >
-          <p>{t.unpublishText}</p>
-        </Confirm>
       </form>
       <Secrets merchant={merchant} hosts={settings.data.http_hosts ?? []} />
+      {published && (
+        <div className="tg-apart">
+          <Button size="xs" variant="outline" color="red" onClick={() => setRemoving(true)} disabled={!publisher}>
+            {t.unpublish}
+          </Button>
+        </div>
+      )}
+      <Confirm
+        opened={removing}
+        onClose={() => setRemoving(false)}
+        title={t.unpublish}
+        typed={merchant}
+        action={t.unpublish}
+        run={unpublish}
+      >
+        <p>{t.unpublishText}</p>
+      </Confirm>
     </div>
   );
 }

@@ -1,13 +1,12 @@
-import { Alert, Button, Group, Modal, SegmentedControl, Textarea } from "@mantine/core";
+import { Alert, SegmentedControl, Skeleton, Textarea } from "@mantine/core";
 import { IconAlertTriangle, IconCheck } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { answer, api } from "../../api/client";
 import type { ChangeReport, Checks } from "../../api/shapes";
 import { useTexts } from "../../language/language";
-import { Failed } from "../../parts/Failed";
+import { FormSheet } from "../../parts/Sheet";
 import { say } from "../../parts/Toasts";
-import { words } from "../../parts/words";
 import { Changes } from "./Changes";
 import type { Draft } from "./draft";
 import { draftVersionOf, useLastReplay } from "./ReplayPane";
@@ -29,13 +28,10 @@ interface Props {
 /** What makes a change of rules feel safe: what changes, that its tests are green, what it would have done. */
 export function PublishSheet({ merchant, published, draft, onClose, onPublished, goTo }: Props) {
   const t = useTexts(ruleWords);
-  const w = useTexts(words);
   const queries = useQueryClient();
   const replay = useLastReplay(merchant);
   const [message, setMessage] = useState("");
   const [how, setHow] = useState<"now" | "shadow" | "canary">("now");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
   const checks = draft.checks as unknown as Checks;
   const objections = [
     ...checks.findings
@@ -71,104 +67,89 @@ export function PublishSheet({ merchant, published, draft, onClose, onPublished,
       onPublished();
     },
   };
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      await acts[how]();
-      for (const key of ["rules", "draft", "revisions", "shadow", "canary", "merchant"])
-        void queries.invalidateQueries({ queryKey: [key, merchant] });
-      onClose();
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+  const run = async () => {
+    await acts[how]();
+    for (const key of ["rules", "draft", "revisions", "shadow", "canary", "merchant"])
+      void queries.invalidateQueries({ queryKey: [key, merchant] });
+    onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={t.sheetTitle} size="xl" closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack tg-sheet">
-        {objections.length > 0 ? (
-          <Alert color="red" variant="light" icon={<IconAlertTriangle size={18} />} title={t.sheetRed}>
-            <ul className="tg-objections">
-              {objections.map((text) => (
-                <li key={text}>{text}</li>
-              ))}
-            </ul>
-          </Alert>
-        ) : (
-          <Alert color="green" variant="light" icon={<IconCheck size={18} />}>
-            {checks.tests.passed > 0 ? t.sheetGreen(checks.tests.passed) : t.sheetNoTests}
-          </Alert>
-        )}
-        {published && (
-          <Suspense>
-            <Compare before={published.source} after={draft.source} />
-          </Suspense>
-        )}
-        {published && (
-          <div>
-            {!report ? (
-              <p className="tg-quiet">
-                {t.sheetNoReplay}{" "}
-                <button
-                  type="button"
-                  className="tg-line-link"
-                  onClick={() => {
-                    onClose();
-                    goTo("replay");
-                  }}
-                >
-                  {t.replay}
-                </button>
-              </p>
-            ) : report.changed === 0 ? (
-              <p>{t.sheetNoChange}</p>
-            ) : (
-              <>
-                <h2 className="tg-h3">{t.sheetReplay}</h2>
-                <Changes merchant={merchant} report={report} />
-              </>
-            )}
-          </div>
-        )}
-        <Textarea
-          label={t.message}
-          description={t.messageHint}
-          required={how === "now"}
-          autosize
-          minRows={2}
-          value={message}
-          onChange={(event) => setMessage(event.currentTarget.value)}
-          data-autofocus
-        />
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="space-between">
-          {published ? (
-            <SegmentedControl
-              aria-label={t.sheetTitle}
-              value={how}
-              onChange={(value) => setHow(value as typeof how)}
-              data={[
-                { value: "now", label: t.now },
-                { value: "shadow", label: t.shadowFirst },
-                { value: "canary", label: t.canaryFirst },
-              ]}
-            />
+    <FormSheet
+      title={t.sheetTitle}
+      size="xl"
+      action={{ now: t.now, shadow: t.shadowStart, canary: t.canaryStart }[how]}
+      onClose={onClose}
+      run={run}
+      ready={objections.length === 0 || how === "shadow"}
+      aside={
+        published && (
+          <SegmentedControl
+            aria-label={t.sheetTitle}
+            value={how}
+            onChange={(value) => setHow(value as typeof how)}
+            data={[
+              { value: "now", label: t.now },
+              { value: "shadow", label: t.shadowFirst },
+              { value: "canary", label: t.canaryFirst },
+            ]}
+          />
+        )
+      }
+    >
+      {objections.length > 0 ? (
+        <Alert color="red" variant="light" icon={<IconAlertTriangle size={18} />} title={t.sheetRed}>
+          <ul className="tg-objections">
+            {objections.map((text) => (
+              <li key={text}>{text}</li>
+            ))}
+          </ul>
+        </Alert>
+      ) : (
+        <Alert color="green" variant="light" icon={<IconCheck size={18} />}>
+          {checks.tests.passed > 0 ? t.sheetGreen(checks.tests.passed) : t.sheetNoTests}
+        </Alert>
+      )}
+      {published && (
+        <Suspense fallback={<Skeleton height={160} />}>
+          <Compare before={published.source} after={draft.source} />
+        </Suspense>
+      )}
+      {published && (
+        <div>
+          {!report ? (
+            <p className="tg-quiet">
+              {t.sheetNoReplay}{" "}
+              <button
+                type="button"
+                className="tg-line-link"
+                onClick={() => {
+                  onClose();
+                  goTo("replay");
+                }}
+              >
+                {t.replay}
+              </button>
+            </p>
+          ) : report.changed === 0 ? (
+            <p>{t.sheetNoChange}</p>
           ) : (
-            <span />
+            <>
+              <h2 className="tg-h3">{t.sheetReplay}</h2>
+              <Changes merchant={merchant} report={report} />
+            </>
           )}
-          <Group gap={8}>
-            <Button variant="default" onClick={onClose}>
-              {w.cancel}
-            </Button>
-            <Button type="submit" loading={busy} disabled={objections.length > 0 && how !== "shadow"}>
-              {{ now: t.now, shadow: t.shadowStart, canary: t.canaryStart }[how]}
-            </Button>
-          </Group>
-        </Group>
-      </form>
-    </Modal>
+        </div>
+      )}
+      <Textarea
+        label={t.message}
+        description={t.messageHint}
+        required={how === "now"}
+        autosize
+        minRows={2}
+        value={message}
+        onChange={(event) => setMessage(event.currentTarget.value)}
+        data-autofocus
+      />
+    </FormSheet>
   );
 }

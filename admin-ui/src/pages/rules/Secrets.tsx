@@ -1,4 +1,4 @@
-import { Button, Group, Modal, PasswordInput, Select, TagsInput, TextInput } from "@mantine/core";
+import { Button, PasswordInput, Select, TagsInput, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
@@ -6,6 +6,7 @@ import { useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
+import { FormSheet } from "../../parts/Sheet";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
 import { ruleWords } from "./words";
@@ -38,25 +39,27 @@ export function Secrets({ merchant, hosts }: { merchant: string; hosts: string[]
       <p className="tg-quiet tg-small">{t.secretsHint}</p>
       {secrets.error && <Failed error={secrets.error} retry={() => void secrets.refetch()} />}
       {secrets.data?.data.length === 0 && <p className="tg-quiet">{t.secretNone}</p>}
-      <ul className="tg-tests">
-        {secrets.data?.data.map((secret) => (
-          <li key={secret.name} className="tg-test">
-            <span className="mono tg-strong">{secret.name}</span>
-            <span className="tg-quiet">
-              {secret.header} · {secret.hosts.join(", ")} · <Moment at={secret.changed_at} as="day" />
-            </span>
-            <Button
-              size="compact-xs"
-              variant="default"
-              disabled={!allowed}
-              aria-label={`${t.secretForget} ${secret.name}`}
-              onClick={() => setForgetting(secret)}
-            >
-              {t.secretForget}
-            </Button>
-          </li>
-        ))}
-      </ul>
+      {secrets.data && secrets.data.data.length > 0 && (
+        <ul className="tg-tests">
+          {secrets.data.data.map((secret) => (
+            <li key={secret.name} className="tg-test">
+              <span className="mono tg-strong">{secret.name}</span>
+              <span className="tg-quiet">
+                {secret.header} · {secret.hosts.join(", ")} · <Moment at={secret.changed_at} as="day" />
+              </span>
+              <Button
+                size="compact-xs"
+                variant="default"
+                disabled={!allowed}
+                aria-label={`${t.secretForget} ${secret.name}`}
+                onClick={() => setForgetting(secret)}
+              >
+                {t.secretForget}
+              </Button>
+            </li>
+          ))}
+        </ul>
+      )}
       <div>
         <Button size="xs" variant="default" disabled={!allowed} onClick={() => setAdding(true)}>
           {t.secretAdd}
@@ -91,63 +94,45 @@ function NewSecret({ merchant, hosts, onClose, onDone }: NewProps) {
   const [header, setHeader] = useState("");
   const [of, setOf] = useState<string[]>(hosts.slice(0, 1));
   const [value, setValue] = useState("");
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      const body = { value, form, hosts: of, ...(form === "plain" ? { header } : {}) };
-      const path = { merchant, name };
-      await answer(api.PUT("/admin/v1/merchants/{merchant}/rules/secrets/{name}", { params: { path }, body }));
-      onDone();
-      onClose();
-    } catch (failure) {
-      setError(failure);
-    }
+  const run = async () => {
+    const body = { value, form, hosts: of, ...(form === "plain" ? { header } : {}) };
+    const path = { merchant, name };
+    await answer(api.PUT("/admin/v1/merchants/{merchant}/rules/secrets/{name}", { params: { path }, body }));
+    onDone();
+    onClose();
   };
   return (
-    <Modal opened onClose={onClose} title={t.secretAdd} closeButtonProps={{ "aria-label": w.close }}>
-      <form onSubmit={submit} className="tg-stack">
+    <FormSheet title={t.secretAdd} action={w.save} onClose={onClose} run={run} ready={of.length > 0}>
+      <TextInput
+        label={t.secretName}
+        required
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        data-autofocus
+      />
+      <Select
+        label={t.secretForm}
+        allowDeselect={false}
+        value={form}
+        onChange={(next) => setForm((next as typeof form) ?? form)}
+        data={Object.entries(t.secretForms).map(([value, label]) => ({ value, label }))}
+      />
+      {form === "plain" && (
         <TextInput
-          label={t.secretName}
+          label={t.secretHeader}
           required
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          data-autofocus
+          value={header}
+          onChange={(event) => setHeader(event.currentTarget.value)}
         />
-        <Select
-          label={t.secretForm}
-          allowDeselect={false}
-          value={form}
-          onChange={(next) => setForm((next as typeof form) ?? form)}
-          data={Object.entries(t.secretForms).map(([value, label]) => ({ value, label }))}
-        />
-        {form === "plain" && (
-          <TextInput
-            label={t.secretHeader}
-            required
-            value={header}
-            onChange={(event) => setHeader(event.currentTarget.value)}
-          />
-        )}
-        <TagsInput label={t.secretHosts} description={t.secretHostsHint} data={hosts} value={of} onChange={setOf} />
-        <PasswordInput
-          label={t.secretValue}
-          required
-          autoComplete="off"
-          value={value}
-          onChange={(event) => setValue(event.currentTarget.value)}
-        />
-        {error !== undefined && <Failed error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {w.cancel}
-          </Button>
-          <Button type="submit" disabled={of.length === 0}>
-            {w.save}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+      )}
+      <TagsInput label={t.secretHosts} description={t.secretHostsHint} data={hosts} value={of} onChange={setOf} />
+      <PasswordInput
+        label={t.secretValue}
+        required
+        autoComplete="off"
+        value={value}
+        onChange={(event) => setValue(event.currentTarget.value)}
+      />
+    </FormSheet>
   );
 }

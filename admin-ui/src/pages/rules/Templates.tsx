@@ -1,9 +1,9 @@
-import { Button, Group, Modal, Skeleton, UnstyledButton } from "@mantine/core";
+import { Skeleton, UnstyledButton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Code } from "../../code/Code";
 import { useTexts } from "../../language/language";
-import { words } from "../../parts/words";
+import { FormSheet } from "../../parts/Sheet";
 import { ruleWords } from "./words";
 
 /** The ready-made rules of scripts/, each read when somebody looks at it. */
@@ -18,7 +18,6 @@ interface Props {
 
 export function Templates({ opened, onClose, onChoose }: Props) {
   const t = useTexts(ruleWords);
-  const w = useTexts(words);
   const [path, setPath] = useState(NAMES[0]?.path ?? "");
   const source = useQuery({
     queryKey: ["template", path],
@@ -26,8 +25,20 @@ export function Templates({ opened, onClose, onChoose }: Props) {
     enabled: opened,
     staleTime: Number.POSITIVE_INFINITY,
   });
+  if (!opened) return null;
   return (
-    <Modal opened={opened} onClose={onClose} title={t.templates} size="xl" closeButtonProps={{ "aria-label": w.close }}>
+    <FormSheet
+      title={t.templates}
+      size="xl"
+      action={t.useTemplate}
+      onClose={onClose}
+      ready={!!source.data}
+      run={async () => {
+        onChoose(source.data ?? "");
+        onClose();
+      }}
+      aside={<span className="tg-quiet tg-small">{t.templateReplace}</span>}
+    >
       <div className="tg-templates">
         <ul>
           {NAMES.map((one) => (
@@ -44,18 +55,6 @@ export function Templates({ opened, onClose, onChoose }: Props) {
           <Code text={source.data} kind="lua" label={t.templates} />
         )}
       </div>
-      <Group justify="space-between" mt="md">
-        <span className="tg-quiet tg-small">{t.templateReplace}</span>
-        <Button
-          disabled={!source.data}
-          onClick={() => {
-            onChoose(source.data ?? "");
-            onClose();
-          }}
-        >
-          {t.useTemplate}
-        </Button>
-      </Group>
-    </Modal>
+    </FormSheet>
   );
 }

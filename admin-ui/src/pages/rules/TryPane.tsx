@@ -51,16 +51,18 @@ export function TryPane({ merchant, source }: { merchant: string; source: string
         <Recorded merchant={merchant} decision={decision} ask={ask} busy={busy} />
       ) : (
         <>
-          <SegmentedControl
-            size="xs"
-            aria-label={t.input}
-            value={view}
-            onChange={setView}
-            data={[
-              { value: "form", label: t.form },
-              { value: "json", label: t.json },
-            ]}
-          />
+          <div>
+            <SegmentedControl
+              size="xs"
+              aria-label={t.input}
+              value={view}
+              onChange={setView}
+              data={[
+                { value: "form", label: t.form },
+                { value: "json", label: t.json },
+              ]}
+            />
+          </div>
           {view === "form" ? <CheckForm ask={ask} busy={busy} /> : <JsonForm ask={ask} busy={busy} />}
         </>
       )}
@@ -213,9 +215,6 @@ function Result({ of }: { of: Decision }) {
       <p className="tg-quiet tg-small">
         {t.steps(of.steps)} · {formatMicros(of.duration_us, language)}
       </p>
-      {of.fields && of.fields.length > 0 && (
-        <Code text={of.fields.map(({ name, value }) => `${name} = ${value}`).join("\n")} kind="text" label="fields" />
-      )}
       {of.calls.map((call, index) => (
         <p key={index} className="mono tg-complaint">
           {questionText(call)} → {answerText(call)}

@@ -109,6 +109,7 @@ function Bench({ merchant, published, draft }: { merchant: string; published: Pu
   return (
     <Page
       title={t.title}
+      {...(published || draft ? {} : { intro: t.noneText })}
       action={
         <>
           <Button variant="default" onClick={setChoosing.open} disabled={!allowed}>
@@ -303,7 +304,11 @@ function SavedLine({
   return (
     <span className="tg-inline tg-small tg-quiet" role="status">
       <Mark tone={state.tone} shape={saving.kind === "saved" ? "dot" : "half"} />
-      {[what, published ? (changed ? t.basedOn(published.revision) : t.published(published.revision)) : "", state.text]
+      {[
+        what,
+        published ? (changed ? t.basedOn(published.revision) : t.published(published.revision)) : t.none,
+        state.text,
+      ]
         .filter(Boolean)
         .join(" · ")}
     </span>

@@ -1,4 +1,4 @@
-import { Button, Modal, PasswordInput, SegmentedControl, TextInput, useMantineColorScheme } from "@mantine/core";
+import { Button, PasswordInput, SegmentedControl, TextInput, useMantineColorScheme } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ask, type Schema } from "../../api/client";
@@ -8,7 +8,9 @@ import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
 import { Facts, Page, Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { Sheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
+import { useSubmit } from "../../parts/submit";
 import { say, sayFailed } from "../../parts/Toasts";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
@@ -177,7 +179,6 @@ function Account() {
 
 function Factor() {
   const t = useTexts(settingWords);
-  const w = useTexts(words);
   const me = useMe();
   const [settingUp, setSettingUp] = useState(false);
   const [turningOff, setTurningOff] = useState(false);
@@ -208,14 +209,11 @@ function Factor() {
           )}
         </div>
       </div>
-      <Modal
-        opened={settingUp}
-        onClose={() => setSettingUp(false)}
-        title={t.factor}
-        closeButtonProps={{ "aria-label": w.close }}
-      >
-        <SecondFactor onDone={() => setSettingUp(false)} />
-      </Modal>
+      {settingUp && (
+        <Sheet title={t.factor} onClose={() => setSettingUp(false)}>
+          <SecondFactor onDone={() => setSettingUp(false)} />
+        </Sheet>
+      )}
       <Confirm opened={turningOff} onClose={() => setTurningOff(false)} title={t.off} action={t.off} run={turnOff}>
         <p>{t.offText}</p>
         <PasswordInput
@@ -234,19 +232,12 @@ function Password() {
   const t = useTexts(settingWords);
   const [current, setCurrent] = useState("");
   const [next, setNext] = useState("");
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setError(undefined);
-    try {
-      await ask("POST", "/admin/v1/me/password", { current, new: next });
-      setCurrent("");
-      setNext("");
-      say(t.changed);
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+  const { error, submit } = useSubmit(async () => {
+    await ask("POST", "/admin/v1/me/password", { current, new: next });
+    setCurrent("");
+    setNext("");
+    say(t.changed);
+  });
   return (
     <Section title={t.password}>
       <form onSubmit={submit} className="tg-card tg-stack">
@@ -310,6 +301,7 @@ function Sessions() {
     {
       key: "end",
       title: w.actions,
+      narrow: "nameless",
       cell: ({ id, current }) =>
         !current && (
           <Button size="compact-xs" variant="default" onClick={() => void end(id)}>

@@ -57,7 +57,10 @@ export function Attempts({ merchant, delivery, watch }: { merchant: string; deli
               <span className="mono">{attempt.status ?? t.noAnswer}</span>
               {attempt.error && <span className="tg-quiet">{attempt.error}</span>}
               <span className="tg-quiet tg-small">
-                {formatMicros(attempt.duration_ms * 1000, language)} · <Moment at={attempt.created_at} />
+                {attempt.duration_ms === 0
+                  ? `< ${formatMicros(1_000, language)}`
+                  : formatMicros(attempt.duration_ms * 1000, language)}{" "}
+                · <Moment at={attempt.created_at} />
               </span>
             </div>
             {attempt.answer && <Code text={attempt.answer} kind="text" label={t.answer} wrap />}

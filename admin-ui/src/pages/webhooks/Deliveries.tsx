@@ -71,7 +71,7 @@ export function Deliveries({ merchant, endpoint }: { merchant: string; endpoint?
         </button>
       ),
     },
-    { key: "status", title: w.status, cell: (row) => <Status of={row.status} /> },
+    { key: "status", title: w.status, narrow: "beside", cell: (row) => <Status of={row.status} /> },
     { key: "attempts", title: t.attempts, align: "right", cell: (row) => row.attempts },
     {
       key: "when",
@@ -88,7 +88,7 @@ export function Deliveries({ merchant, endpoint }: { merchant: string; endpoint?
     {
       key: "payment",
       title: t.payment,
-      wideOnly: true,
+      narrow: "hidden",
       cell: ({ payment_id }) =>
         payment_id && (
           <Link to={`/m/${merchant}/payments/${payment_id}`} className="mono">
@@ -99,6 +99,7 @@ export function Deliveries({ merchant, endpoint }: { merchant: string; endpoint?
     {
       key: "again",
       title: w.actions,
+      narrow: "nameless",
       cell: ({ id }) => (
         <Button size="compact-xs" variant="default" disabled={!allowed} onClick={() => void resend(id)}>
           {t.again}

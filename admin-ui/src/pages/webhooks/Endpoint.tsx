@@ -100,6 +100,7 @@ export function Endpoint() {
         </span>
       }
       name={data.url}
+      within={{ to: `/m/${merchant}/webhooks`, title: t.title }}
       action={
         <>
           <Button variant="default" onClick={() => setAsked("since")} disabled={!allowed}>
@@ -114,7 +115,7 @@ export function Endpoint() {
       {secret && <Once secret={secret} what={t.secretOf} />}
       <Facts
         of={[
-          ["id", <Id key="i" value={data.id} />],
+          [w.id, <Id key="i" value={data.id} />],
           [t.format, t.formats[data.format as keyof typeof t.formats] ?? data.format],
           [
             t.types,

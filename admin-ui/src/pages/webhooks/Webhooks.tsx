@@ -1,4 +1,4 @@
-import { Button, Group, Modal, NumberInput, Select, TagsInput, TextInput } from "@mantine/core";
+import { Button, NumberInput, Select, TagsInput, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -8,11 +8,10 @@ import { answer, api, type Schema } from "../../api/client";
 import { useMerchantSlug } from "../../api/merchants";
 import { useTexts } from "../../language/language";
 import { Empty } from "../../parts/Empty";
-import { Failed } from "../../parts/Failed";
 import { Moment } from "../../parts/Moment";
-import { Once } from "../../parts/Once";
 import { Page, Section } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
+import { FormSheet, SecretSheet } from "../../parts/Sheet";
 import { Status } from "../../parts/Status";
 import { wholeList } from "../../parts/whole";
 import { words } from "../../parts/words";
@@ -47,7 +46,7 @@ export function Webhooks() {
         </Link>
       ),
     },
-    { key: "status", title: w.status, cell: ({ status }) => <Status of={status} /> },
+    { key: "status", title: w.status, narrow: "beside", cell: ({ status }) => <Status of={status} /> },
     {
       key: "types",
       title: t.types,
@@ -57,10 +56,15 @@ export function Webhooks() {
     {
       key: "format",
       title: t.format,
-      wideOnly: true,
+      narrow: "hidden",
       cell: ({ format }) => t.formats[format as keyof typeof t.formats] ?? format,
     },
-    { key: "created", title: w.created, wideOnly: true, cell: ({ created_at }) => <Moment at={created_at} as="day" /> },
+    {
+      key: "created",
+      title: w.created,
+      narrow: "hidden",
+      cell: ({ created_at }) => <Moment at={created_at} as="day" />,
+    },
   ];
   const add = (
     <Button leftSection={<IconPlus size={16} />} onClick={setAdding.open} disabled={!allowed}>
@@ -68,7 +72,7 @@ export function Webhooks() {
     </Button>
   );
   return (
-    <Page title={t.title} action={add}>
+    <Page title={t.title} action={(endpoints.data?.data.length ?? 0) > 0 && add}>
       <Rows
         label={t.endpoints}
         columns={columns}
@@ -101,95 +105,70 @@ export function NewEndpoint({ merchant, onClose }: { merchant: string; onClose: 
   const [types, setTypes] = useState<string[]>([]);
   const [inFlight, setInFlight] = useState<number | string>(8);
   const [made, setMade] = useState<EndpointView>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const submit = async (event: React.FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
-      const body = {
-        url,
-        format,
-        event_types: types,
-        max_in_flight: Number(inFlight),
-        ...(zone ? { time_zone: zone } : {}),
-      };
-      setMade(
-        await answer(
-          api.POST("/admin/v1/merchants/{merchant}/webhook-endpoints", { params: { path: { merchant } }, body }),
-        ),
-      );
-      void queries.invalidateQueries({ queryKey: ["endpoints", merchant] });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+  const run = async () => {
+    const body = {
+      url,
+      format,
+      event_types: types,
+      max_in_flight: Number(inFlight),
+      ...(zone ? { time_zone: zone } : {}),
+    };
+    setMade(
+      await answer(
+        api.POST("/admin/v1/merchants/{merchant}/webhook-endpoints", { params: { path: { merchant } }, body }),
+      ),
+    );
+    void queries.invalidateQueries({ queryKey: ["endpoints", merchant] });
   };
+  if (made) {
+    return (
+      <SecretSheet title={t.add} secret={made.secret} what={t.secretOf} onClose={onClose}>
+        <p className="tg-quiet">{t.verify}</p>
+      </SecretSheet>
+    );
+  }
   return (
-    <Modal opened onClose={onClose} title={t.add} size="lg" closeButtonProps={{ "aria-label": w.close }}>
-      {made ? (
-        <div className="tg-stack">
-          {made.secret && <Once secret={made.secret} what={t.secretOf} />}
-          <p className="tg-quiet">{t.verify}</p>
-          <Group justify="flex-end">
-            <Button onClick={onClose}>{w.close}</Button>
-          </Group>
-        </div>
-      ) : (
-        <form onSubmit={submit} className="tg-stack">
-          <TextInput
-            label={t.url}
-            type="url"
-            required
-            placeholder="https://merchant.example/webhooks"
-            value={url}
-            onChange={(event) => setUrl(event.currentTarget.value)}
-            data-autofocus
-          />
-          <Select
-            label={t.format}
-            allowDeselect={false}
-            data={Object.entries(t.formats).map(([value, label]) => ({ value, label }))}
-            value={format}
-            onChange={(value) => setFormat(value ?? format)}
-          />
-          {format === "container" && (
-            <TextInput
-              label={t.zone}
-              placeholder="Europe/Moscow"
-              value={zone}
-              onChange={(event) => setZone(event.currentTarget.value)}
-            />
-          )}
-          <TagsInput
-            label={t.types}
-            description={t.typesHint}
-            data={[
-              "payment.succeeded",
-              "payment.declined",
-              "payment.failed",
-              "payment.refunded",
-              "payment.expired",
-              "rules.failing",
-              "rules.canary_withdrawn",
-            ]}
-            value={types}
-            onChange={setTypes}
-          />
-          <NumberInput label={t.inFlight} min={1} max={64} value={inFlight} onChange={setInFlight} />
-          {error !== undefined && <Failed error={error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {w.cancel}
-            </Button>
-            <Button type="submit" loading={busy}>
-              {w.create}
-            </Button>
-          </Group>
-        </form>
+    <FormSheet title={t.add} action={w.create} onClose={onClose} run={run} size="lg">
+      <TextInput
+        label={t.url}
+        type="url"
+        required
+        placeholder="https://merchant.example/webhooks"
+        value={url}
+        onChange={(event) => setUrl(event.currentTarget.value)}
+        data-autofocus
+      />
+      <Select
+        label={t.format}
+        allowDeselect={false}
+        data={Object.entries(t.formats).map(([value, label]) => ({ value, label }))}
+        value={format}
+        onChange={(value) => setFormat(value ?? format)}
+      />
+      {format === "container" && (
+        <TextInput
+          label={t.zone}
+          placeholder="Europe/Moscow"
+          value={zone}
+          onChange={(event) => setZone(event.currentTarget.value)}
+        />
       )}
-    </Modal>
+      <TagsInput
+        label={t.types}
+        description={t.typesHint}
+        data={[
+          "payment.succeeded",
+          "payment.declined",
+          "payment.failed",
+          "payment.refunded",
+          "payment.expired",
+          "rules.failing",
+          "rules.canary_withdrawn",
+        ]}
+        value={types}
+        onChange={setTypes}
+      />
+      <NumberInput label={t.inFlight} min={1} max={64} value={inFlight} onChange={setInFlight} />
+    </FormSheet>
   );
 }

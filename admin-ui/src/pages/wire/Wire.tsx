@@ -1,4 +1,5 @@
 import { Button, Select, Switch } from "@mantine/core";
+import { IconArrowDownLeft, IconArrowUpRight } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api } from "../../api/client";
@@ -12,7 +13,6 @@ import { useCursorList } from "../../parts/list";
 import { Moment } from "../../parts/Moment";
 import { Page } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
-import { Mark } from "../../parts/Status";
 import { words } from "../../parts/words";
 import { useTail } from "./tail";
 
@@ -20,7 +20,7 @@ const wireWords = texts(
   {
     title: "Wire log",
     intro: "Every request with its answer, in and out, masked. What was said, not what was meant.",
-    direction: "Way",
+    direction: "Direction",
     request: "Request",
     answer: "Answer",
     took: "Took",
@@ -32,7 +32,7 @@ const wireWords = texts(
   {
     title: "Журнал обмена",
     intro: "Каждый запрос с ответом, к нам и от нас, с закрытыми секретами. Что было сказано, а не что имелось в виду.",
-    direction: "Куда",
+    direction: "Направление",
     request: "Запрос",
     answer: "Ответ",
     took: "Длился",
@@ -74,6 +74,7 @@ export function Wire() {
     {
       key: "request",
       title: t.request,
+      className: "tg-wire-request",
       cell: (row) => (
         <button
           type="button"
@@ -90,10 +91,11 @@ export function Wire() {
       title: t.direction,
       cell: (row) => (
         <span className="tg-inline">
-          <Mark
-            tone={row.direction === "in" ? "blue" : "violet"}
-            shape={row.direction === "in" ? "square" : "diamond"}
-          />
+          {row.direction === "in" ? (
+            <IconArrowDownLeft size={14} className="tg-quiet" aria-hidden="true" />
+          ) : (
+            <IconArrowUpRight size={14} className="tg-quiet" aria-hidden="true" />
+          )}
           {row.direction === "in" ? x.in : x.out}
         </span>
       ),
@@ -109,13 +111,13 @@ export function Wire() {
     {
       key: "connection",
       title: w.connection,
-      wideOnly: true,
-      cell: (row) => (row.connection_id ? (names.get(row.connection_id) ?? "…") : "—"),
+      narrow: "hidden",
+      cell: (row) => row.connection_id && (names.get(row.connection_id) ?? "…"),
     },
     {
       key: "payment",
       title: t.payment,
-      wideOnly: true,
+      narrow: "hidden",
       cell: (row) => row.payment_id && <Link to={`/m/${merchant}/payments/${row.payment_id}`}>{w.open}</Link>,
     },
     { key: "time", title: w.time, cell: (row) => <Moment at={row.created_at} /> },
