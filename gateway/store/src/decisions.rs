@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,6 +53,17 @@ pub struct StoredDecision {
     pub created_at: DateTime<Utc>,
 }
 
+/// How a revision has decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Behaviour {
+    pub revision: i32,
+    pub decisions: u64,
+    /// How many ended in which way.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Of all together.
+    pub duration_us: u64,
+}
+
 /// Absent means any.
 #[derive(Debug, Clone, Default)]
 pub struct DecisionFilter {
@@ -94,6 +106,38 @@ impl Store {
             |row| row.id.clone(),
             StoredDecision::read,
         )
+    }
+
+    /// How each revision has decided among the merchant's newest decisions, newest revision first. Counts so many and no
+    /// more, however many are stored.
+    pub async fn behaviour(&self, merchant: MerchantId, newest: u32) -> Result<Vec<Behaviour>, StoreError> {
+        let statement = Statement::from_sql_and_values(
+            self.backend(),
+            "SELECT revision, outcome, COUNT(*) AS decisions, CAST(SUM(duration_us) AS BIGINT) AS duration_us
+             FROM (SELECT revision, outcome, duration_us FROM decisions
+                   WHERE merchant_id = $1 ORDER BY id DESC LIMIT $2) AS newest
+             GROUP BY revision, outcome ORDER BY revision DESC",
+            [merchant.to_string().into(), i64::from(newest).into()],
+        );
+        let mut found: Vec<Behaviour> = Vec::new();
+        for row in self.reads.query_all_raw(statement).await? {
+            let count = |column: &str| -> Result<u64, StoreError> {
+                Ok(u64::try_from(row.try_get::<i64>("", column)?).unwrap_or(0))
+            };
+            let revision = row.try_get("", "revision")?;
+            if found.last().is_none_or(|last| last.revision != revision) {
+                found.push(Behaviour {
+                    revision,
+                    ..Behaviour::default()
+                });
+            }
+            if let Some(last) = found.last_mut() {
+                last.decisions += count("decisions")?;
+                last.duration_us += count("duration_us")?;
+                last.outcomes.insert(row.try_get("", "outcome")?, count("decisions")?);
+            }
+        }
+        Ok(found)
     }
 
     /// Deletes up to `limit` of the oldest decisions, if they are from before `until`. Returns how many went.

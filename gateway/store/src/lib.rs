@@ -62,7 +62,7 @@ pub use canaries::{CanaryOf, CanaryStatus, NewCanary, RuleCanary};
 pub use certificate_warnings::{CertificateWarning, ShownIdentity};
 pub use client_certificates::{BoundCertificate, ClientCertificate, ClientCertificateKind, NewClientCertificate};
 pub use connect::{DatabaseOptions, Store};
-pub use decisions::{DecisionFilter, NewDecision, Record, StoredDecision};
+pub use decisions::{Behaviour, DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
     AttemptRecord, Claim, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NextStep,
     WaitingEndpoint,

@@ -188,3 +188,42 @@ async fn a_payment_leads_to_why_in_one_step(#[values(Sqlite, Postgres)] backend:
         .await;
     cli.complaint(&["rules", "why", "stranger", decision]).await;
 }
+
+/// Each revision by itself, those of another merchant by nobody.
+#[rstest]
+#[tokio::test]
+async fn revisions_tell_how_they_behave(#[values(Sqlite, Postgres)] backend: Backend) {
+    let stage = Stage::with_rules(backend, json!({}), SCRIPT).await;
+    sees(&stage, "13", 7).await;
+    let second = SCRIPT.replace("'13'", "'14'");
+    let published = json!({"source": second, "message": "another number"});
+    stage.admin().put("/admin/v1/merchants/acme/rules", &published).await;
+    sees(&stage, "14", 7).await;
+    for account in ["42", "14"] {
+        stage.kiosk().check(&format!("9{account}"), account, "50.00").await;
+    }
+    let told = soon("both revisions have decided", async || {
+        let told = stage.admin().get("/admin/v1/merchants/acme/rules/behaviour").await;
+        let newest = &told["revisions"][0];
+        let all = newest["outcomes"]["accept"].as_u64()? >= 1 && newest["outcomes"]["reject"].as_u64()? >= 2;
+        all.then_some(told)
+    })
+    .await;
+    let revisions = told["revisions"].as_array().unwrap();
+    let numbers: Vec<_> = revisions.iter().map(|one| one["revision"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, [2, 1]);
+    for one in revisions {
+        let outcomes = one["outcomes"].as_object().unwrap().values();
+        let sum: u64 = outcomes.map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(one["decisions"], json!(sum));
+        assert!(one["mean_us"].as_u64().unwrap() > 0, "{one}");
+    }
+    let sum: u64 = revisions.iter().map(|one| one["decisions"].as_u64().unwrap()).sum();
+    assert_eq!(told["considered"], json!(sum));
+    stage
+        .admin()
+        .post("/admin/v1/merchants", &json!({"slug": "stranger", "name": "Stranger"}))
+        .await;
+    let foreign = stage.admin().get("/admin/v1/merchants/stranger/rules/behaviour").await;
+    assert_eq!(foreign, json!({"considered": 0, "revisions": []}));
+}

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import type { Checks } from "../../api/shapes";
@@ -10,6 +10,7 @@ import { Failed } from "../../parts/Failed";
 import { useCursorList } from "../../parts/list";
 import { Moment } from "../../parts/Moment";
 import { Status } from "../../parts/Status";
+import { stateWords } from "../../parts/states";
 import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { useMay } from "../../session/permissions";
@@ -17,6 +18,7 @@ import { Diff } from "./Diff";
 import { ruleWords } from "./words";
 
 type Revision = Schema["RevisionSummary"];
+type Behaviour = Schema["RevisionBehaviour"];
 
 export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (source: string) => void }) {
   const t = useTexts(ruleWords);
@@ -28,6 +30,11 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
       }),
     ),
   );
+  const behaviour = useQuery({
+    queryKey: ["behaviour", merchant],
+    queryFn: () =>
+      answer(api.GET("/admin/v1/merchants/{merchant}/rules/behaviour", { params: { path: { merchant } } })),
+  });
   const [back, setBack] = useState<number>();
   const queries = useQueryClient();
   const allowed = useMay("rules:publish", merchant);
@@ -59,6 +66,7 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
           <Entry
             key={revision.revision}
             revision={revision}
+            behaviour={behaviour.data?.revisions.find((one) => one.revision === revision.revision)}
             allowed={allowed}
             onBack={() => setBack(revision.revision)}
             onEdit={() => void edit(revision.revision)}
@@ -86,12 +94,14 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
 
 interface EntryProps {
   revision: Revision;
+  /** Absent for one that decided nothing lately. */
+  behaviour: Behaviour | undefined;
   allowed: boolean;
   onBack: () => void;
   onEdit: () => void;
 }
 
-function Entry({ revision, allowed, onBack, onEdit }: EntryProps) {
+function Entry({ revision, behaviour, allowed, onBack, onEdit }: EntryProps) {
   const t = useTexts(ruleWords);
   const [open, setOpen] = useState(false);
   const checks = revision.checks as unknown as Checks | null | undefined;
@@ -109,6 +119,7 @@ function Entry({ revision, allowed, onBack, onEdit }: EntryProps) {
         <Moment at={revision.created_at} />
         {checks && <span>{t.passed(checks.tests.passed)}</span>}
       </div>
+      {behaviour && <Behaved of={behaviour} />}
       {open && (
         <div className="tg-stack">
           <Diff text={revision.diff} label={`r${revision.revision}`} />
@@ -125,5 +136,21 @@ function Entry({ revision, allowed, onBack, onEdit }: EntryProps) {
         </div>
       )}
     </li>
+  );
+}
+
+/** How the revision has decided lately, in a line; what went wrong comes first. */
+function Behaved({ of }: { of: Behaviour }) {
+  const t = useTexts(ruleWords);
+  const states = useTexts(stateWords);
+  const counts = Object.entries(of.outcomes).sort(([a], [b]) => Number(b === "failed") - Number(a === "failed"));
+  return (
+    <div className="tg-inline tg-small">
+      <span className="tg-quiet">{t.decidedLately(of.decisions)}</span>
+      {counts.map(([outcome, count]) => (
+        <Status key={outcome} of={outcome} plain label={`${states[outcome] ?? outcome} ${count}`} />
+      ))}
+      <span className="tg-quiet">{t.tookOnAverage(of.mean_us)}</span>
+    </div>
   );
 }

@@ -52,6 +52,8 @@ export const ruleWords = texts(
     input: "Question as JSON",
     fromDecision: (id: string) => `With the input and the recorded answers of ${id}`,
     steps: (n: number) => some(n, "step"),
+    decidedLately: (n: number) => `Lately ${some(n, "decision")}:`,
+    tookOnAverage: (us: number) => `${us} µs on average`,
     replayHint:
       "Asks the draft what was asked of late, with the answers that were given then. No network, no database; exact.",
     replayRun: "Replay the draft",
@@ -214,6 +216,8 @@ export const ruleWords = texts(
     input: "Вопрос как JSON",
     fromDecision: (id: string) => `С вопросом и записанными ответами решения ${id}`,
     steps: (n: number) => many(n, "шаг", "шага", "шагов"),
+    decidedLately: (n: number) => `За последнее время ${many(n, "решение", "решения", "решений")}:`,
+    tookOnAverage: (us: number) => `в среднем ${us} мкс`,
     replayHint: "Черновику задают то, о чём спрашивали недавно, с теми же ответами. Без сети и базы, точно.",
     replayRun: "Повторить с черновиком",
     lastN: "Решения",

@@ -123,6 +123,7 @@ use crate::api::merchant as v1;
         revisions::delete_draft,
         revisions::publish,
         revisions::list_revisions,
+        revisions::rule_behaviour,
         revisions::get_revision,
         audit::list_audit,
         decisions::list_decisions,

@@ -70,10 +70,11 @@ use crate::rulebook::Rulebook;
 use crate::tenancy::{Directory, Onboarding, TrafficBook};
 
 /// What routes are called that read many rows.
-const LISTS: [&str; 23] = [
+const LISTS: [&str; 24] = [
     "api_keys",
     "attempts",
     "audit",
+    "behaviour",
     "connections",
     "decisions",
     "deliveries",

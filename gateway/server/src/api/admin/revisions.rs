@@ -1,11 +1,13 @@
 //! Drafts, revisions, publishing, and who did it.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::{Data, Json, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, delete, get, post, put};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{RuleDraft, RuleRevision};
+use store::{Behaviour, RuleDraft, RuleRevision};
 use utoipa::ToSchema;
 
 use super::caller::Caller;
@@ -14,6 +16,9 @@ use super::{Admin, List, PageQuery};
 use crate::api::problem::Problem;
 use crate::rulebook::{self, ChangedRevision};
 
+/// Decisions that say how revisions behave; reading more would take longer than a page may.
+const BEHAVIOUR_DECISIONS: u32 = 20_000;
+
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(save_draft)
@@ -21,6 +26,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(delete_draft)
         .service(publish)
         .service(list_revisions)
+        .service(rule_behaviour)
         .service(get_revision);
 }
 
@@ -75,6 +81,35 @@ pub struct RevisionDetail {
     #[serde(flatten)]
     summary: RevisionSummary,
     source: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RuleBehaviour {
+    /// How many of the newest decisions were looked at; at most 20,000.
+    considered: u64,
+    revisions: Vec<RevisionBehaviour>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RevisionBehaviour {
+    revision: i32,
+    /// Those that were looked at.
+    decisions: u64,
+    /// How many ended in which way: `accept`, `reject`, `retry_later`, `failed` and so on.
+    outcomes: BTreeMap<String, u64>,
+    /// What one took on average, in microseconds.
+    mean_us: u64,
+}
+
+impl From<Behaviour> for RevisionBehaviour {
+    fn from(found: Behaviour) -> Self {
+        Self {
+            revision: found.revision,
+            decisions: found.decisions,
+            outcomes: found.outcomes,
+            mean_us: found.duration_us / found.decisions.max(1),
+        }
+    }
 }
 
 impl RevisionSummary {
@@ -190,6 +225,19 @@ pub async fn list_revisions(
     Ok(Json(List::of(page, |changed| {
         RevisionSummary::of(changed, published).0
     })))
+}
+
+/// How each revision has decided, as far as the newest 20,000 stored decisions tell; newest revision first.
+#[utoipa::path(context_path = "/admin/v1", tag = "rules", params(("merchant" = String, Path)),
+    responses((status = 200, body = RuleBehaviour), (status = "4XX", body = Problem)))]
+#[get("/merchants/{merchant}/rules/behaviour")]
+pub async fn rule_behaviour(admin: Data<Admin>, path: Path<String>) -> Result<Json<RuleBehaviour>, Problem> {
+    let merchant = admin.merchant(&path).await?;
+    let found = admin.store.behaviour(merchant.id, BEHAVIOUR_DECISIONS).await?;
+    Ok(Json(RuleBehaviour {
+        considered: found.iter().map(|one| one.decisions).sum(),
+        revisions: found.into_iter().map(RevisionBehaviour::from).collect(),
+    }))
 }
 
 #[utoipa::path(context_path = "/admin/v1", tag = "rules",

@@ -374,6 +374,7 @@ pub const ROUTES: &[Row] = &[
     ("DELETE", "/merchants/{merchant}/rules/draft", Merchant("rules:write")),
     ("POST", "/merchants/{merchant}/rules/publish", Merchant("rules:publish")),
     ("GET", "/merchants/{merchant}/rules/revisions", Merchant("rules:read")),
+    ("GET", "/merchants/{merchant}/rules/behaviour", Merchant("rules:read")),
     (
         "GET",
         "/merchants/{merchant}/rules/revisions/{revision}",
