@@ -43,7 +43,9 @@ ONLY_FOR = {"bare loop of one-row commits": "tollgate, SQLite", "pgbench, same r
             "pgbench, single row": "tollgate, PostgreSQL", "nginx + php-fpm + PDO": "tollgate, PostgreSQL"}
 # What a short run must reach: (ours, peer): ratio. Half of what long runs on a quiet machine gave, so that noise passes and
 # something that costs twice as much does not. See docs/benchmarks.md.
-FLOORS = {}
+FLOORS = {("tollgate, SQLite", "nginx + lua"): 0.08, ("tollgate, PostgreSQL", "nginx + lua"): 0.06,
+          ("tollgate, PostgreSQL", "pgbench, same rows"): 0.36, ("tollgate, PostgreSQL", "nginx + php-fpm + PDO"): 0.7,
+          ("tollgate, SQLite", "bare loop of one-row commits"): 0.24}
 MANY_MERCHANTS = 10_000
 # Until each of them was asked for once: a node reads a merchant's configuration with its first request.
 MANY_WARM_UP_SECONDS = 30
