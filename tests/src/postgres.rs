@@ -17,6 +17,8 @@ use crate::watchdog::Watched;
 /// Names the server that a whole run of tests shares: `postgres://user@host:port`.
 pub const SHARED_SERVER_VARIABLE: &str = "TOLLGATE_TEST_POSTGRES";
 const SUPERUSER: &str = "tollgate";
+/// A child of a server that died ends by itself within this, or is ended.
+const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
 pub struct PostgresServer {
@@ -155,10 +157,19 @@ impl PostgresServer {
         let children = children_of(running.server);
         kill(running.server, Signal::SIGKILL).unwrap();
         running.leave_data();
-        // The children notice by themselves. Until the last is gone, the data cannot be opened again.
-        let end = Instant::now() + START_DEADLINE;
+        // The children notice by themselves, unless they were frozen before or are deep in their work. Until the last is
+        // gone, the data cannot be opened again.
+        let to_all = |signal| {
+            let ours = children.iter().filter(|child| is_postgres(**child));
+            ours.for_each(|child| drop(kill(*child, signal)));
+        };
+        to_all(Signal::SIGCONT);
+        let started = Instant::now();
         while children.iter().any(|child| is_running(*child)) {
-            assert!(Instant::now() < end, "PostgreSQL's processes did not end");
+            assert!(started.elapsed() < START_DEADLINE, "PostgreSQL's processes did not end");
+            if started.elapsed() > NOTICED_WITHIN {
+                to_all(Signal::SIGKILL);
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -206,6 +217,11 @@ fn children_of(parent: Pid) -> Vec<Pid> {
 }
 
 /// A process that ended and was not yet asked how is no longer running.
+/// Its number may be another program's by now.
+fn is_postgres(pid: Pid) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == "postgres")
+}
+
 fn is_running(pid: Pid) -> bool {
     state_and_parent(pid).is_some_and(|(state, _)| state != "Z")
 }

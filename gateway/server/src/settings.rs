@@ -1,35 +1,35 @@
 //! Typed settings: the embedded defaults, then `tollgate.toml`, then `TOLLGATE_…`.
 
+mod guards;
+mod reading;
+mod secret_sources;
 mod single_sign_on;
+mod spelling;
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Config, Environment, File, FileFormat};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
-use zeroize::Zeroizing;
+use serde::Deserialize;
 
 use crate::access::people::{FactorPolicy, SessionLimits};
 use crate::edge::certificates::pkcs12::Pkcs12Policy;
-use store::{LimitLevel, ListQuota};
+use store::ListQuota;
 
-use crate::edge::guards::GuardOptions;
-use crate::edge::guards::shedding::SheddingOptions;
-use crate::edge::guards::strict::StrictRates;
 use crate::edge::peer::{ForwardedHeader, Proxies};
 use crate::edge::tls::{CertificateFile, TerminatorOptions};
 use crate::lists::ListLimits;
 use crate::neighbours::{Redis, RedisOptions};
 use crate::payments::DecisionsKept;
-use crate::tenancy::{RateWindow, Traffic, TrafficDefaults, TrafficLimits, read_windows};
 
+pub use guards::{LimitSettings, SheddingSettings};
+use reading::{given, list, texts};
+use secret_sources::{read_from_command, secret};
 pub use single_sign_on::SignOnSettings;
+use spelling::refuse_unknown_keys;
 
 /// Every key, documented, with its default.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -42,8 +42,6 @@ const NOT_SETTINGS: [&str; 2] = ["TOLLGATE_SETTINGS", "TOLLGATE_TERMINAL_LOGIN"]
 const RETENTION_DAYS_MAX: u32 = 36_500;
 /// A request may be repeated for a week, whatever else is forgotten.
 const KEY_DAYS_MIN: u32 = 7;
-/// A file that holds a secret is not longer than this, in bytes.
-const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Longest beginning of Redis's keys, in bytes.
 const REDIS_PREFIX_LENGTH_MAX: usize = 64;
 
@@ -125,34 +123,6 @@ pub struct ConnectorSettings {
     pub operation_timeout_ms: u64,
     #[serde(deserialize_with = "list")]
     pub allow_networks: Vec<IpNet>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitSettings {
-    merchant_rates: String,
-    merchant_peer_rates: String,
-    merchant_in_flight: u32,
-    merchant_sockets: u32,
-    connection_rates: String,
-    connection_in_flight: u32,
-    connection_sockets: u32,
-    key_rates: String,
-    key_in_flight: u32,
-    wait_ms: u64,
-    peer_sockets: u32,
-    stranger_rates: String,
-    log_in_rates: String,
-    key_creation_rates: String,
-    certificate_issue_rates: String,
-    pkcs12_import_rates: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SheddingSettings {
-    delay_ms: u64,
-    after_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -453,89 +423,6 @@ impl Settings {
     }
 }
 
-/// What guards go by.
-impl Settings {
-    /// Limits of merchants, connections and keys that have none of their own.
-    pub fn traffic_defaults(&self) -> Result<TrafficDefaults, SettingsError> {
-        let limits = &self.limits;
-        let merchant = traffic(
-            LimitLevel::Merchant,
-            [
-                ("limits.merchant_rates", &limits.merchant_rates),
-                ("limits.merchant_peer_rates", &limits.merchant_peer_rates),
-            ],
-            ("limits.merchant_in_flight", limits.merchant_in_flight),
-            ("limits.merchant_sockets", limits.merchant_sockets),
-        )?;
-        let none = String::new();
-        let connection = traffic(
-            LimitLevel::Connection,
-            [("limits.connection_rates", &limits.connection_rates), ("", &none)],
-            ("limits.connection_in_flight", limits.connection_in_flight),
-            ("limits.connection_sockets", limits.connection_sockets),
-        )?;
-        let in_flight = ("limits.key_in_flight", limits.key_in_flight);
-        let rates = [("limits.key_rates", &limits.key_rates), ("", &none)];
-        let api_key = traffic(LimitLevel::ApiKey, rates, in_flight, in_flight)?;
-        Ok(TrafficDefaults {
-            merchant,
-            connection,
-            api_key,
-        })
-    }
-
-    pub fn guard_options(&self) -> Result<GuardOptions, SettingsError> {
-        let limits = &self.limits;
-        let windows = |key, text| windows(key, text).map(Into::into);
-        Ok(GuardOptions {
-            defaults: self.traffic_defaults()?,
-            stranger_rates: windows("limits.stranger_rates", &limits.stranger_rates)?,
-            strict: StrictRates {
-                log_in: windows("limits.log_in_rates", &limits.log_in_rates)?,
-                key_creation: windows("limits.key_creation_rates", &limits.key_creation_rates)?,
-                certificate_issue: windows("limits.certificate_issue_rates", &limits.certificate_issue_rates)?,
-                pkcs12_import: windows("limits.pkcs12_import_rates", &limits.pkcs12_import_rates)?,
-            },
-            wait: Duration::from_millis(limits.wait_ms),
-            sockets_max: self.public.connections_max,
-            peer_sockets_max: limits.peer_sockets,
-            trusted_proxies: self.public.trusted_proxies.clone(),
-            shedding: SheddingOptions {
-                delay: Duration::from_millis(self.shedding.delay_ms),
-                after: Duration::from_millis(self.shedding.after_ms),
-            },
-        })
-    }
-}
-
-type Given<T> = (&'static str, T);
-
-fn traffic(
-    level: LimitLevel,
-    [rates, peer_rates]: [Given<&String>; 2],
-    in_flight: Given<u32>,
-    sockets: Given<u32>,
-) -> Result<Arc<Traffic>, SettingsError> {
-    for (key, at_once) in [in_flight, sockets] {
-        let limits = TrafficLimits {
-            in_flight: Some(at_once),
-            ..TrafficLimits::default()
-        };
-        let checked = limits.checked(level, 0);
-        checked.map_err(|error| SettingsError::value(key, error.message))?;
-    }
-    Ok(Arc::new(Traffic {
-        rates: windows(rates.0, rates.1)?.into(),
-        peer_rates: windows(peer_rates.0, peer_rates.1)?.into(),
-        in_flight: in_flight.1,
-        sockets: sockets.1,
-    }))
-}
-
-fn windows(key: &'static str, text: &str) -> Result<Vec<RateWindow>, SettingsError> {
-    read_windows(key, text).map_err(|error| SettingsError::value(key, error.message))
-}
-
 impl PublicSettings {
     pub fn proxies(&self) -> Proxies {
         Proxies {
@@ -633,140 +520,6 @@ impl RedisSettings {
 fn is_prefix(text: &str) -> bool {
     (1..=REDIS_PREFIX_LENGTH_MAX).contains(&text.len())
         && (text.bytes()).all(|byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte))
-}
-
-/// The secret itself, or the content of the file that is named instead.
-fn secret(key: &'static str, given: &SecretString, file: &str) -> Result<Option<SecretString>, SettingsError> {
-    let direct = given.expose_secret();
-    match (direct.is_empty(), file.is_empty()) {
-        (true, true) => Ok(None),
-        (false, true) => Ok(Some(direct.into())),
-        (true, false) => read_secret_file(key, file).map(Some),
-        (false, false) => Err(SettingsError::value(
-            key,
-            format!("give the secret or the file {file}, not both"),
-        )),
-    }
-}
-
-fn read_secret_file(key: &'static str, path: &str) -> Result<SecretString, SettingsError> {
-    let wrong = |message: String| SettingsError::value(key, format!("file {path}: {message}"));
-    let length = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if length > SECRET_FILE_BYTES_MAX {
-        return Err(wrong(format!("is longer than {SECRET_FILE_BYTES_MAX} bytes")));
-    }
-    let content = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    match content.trim_end_matches(['\r', '\n']) {
-        "" => Err(wrong("is empty".to_owned())),
-        secret => Ok(secret.into()),
-    }
-}
-
-/// What a command prints, such as one that asks a vault.
-fn read_from_command(key: &'static str, command: &str) -> Result<SecretString, SettingsError> {
-    let wrong = |message: String| SettingsError::value(key, message);
-    let child = Command::new("/bin/sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = child.map_err(|error| wrong(error.to_string()))?;
-    let mut text = Zeroizing::new(String::new());
-    let printed = child.stdout.take().map(|printed| printed.take(SECRET_FILE_BYTES_MAX));
-    let read = printed.map(|mut printed| printed.read_to_string(&mut text)).transpose();
-    read.map_err(|error| wrong(format!("what it prints cannot be read: {error}")))?;
-    let status = child.wait().map_err(|error| wrong(error.to_string()))?;
-    if !status.success() {
-        return Err(wrong(format!("it ended with {status}")));
-    }
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(wrong("it prints nothing".to_owned())),
-        secret => Ok(secret.into()),
-    }
-}
-
-/// Empty text means "not set".
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
-}
-
-/// A list from a file, or one text with commas from the environment.
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Given {
-        List(Vec<String>),
-        Text(String),
-    }
-    let items = match Given::deserialize(deserializer)? {
-        Given::List(items) => items,
-        Given::Text(text) => text.split(',').map(str::to_owned).collect(),
-    };
-    let items = items.iter().map(|item| item.trim().to_owned());
-    Ok(items.filter(|item| !item.is_empty()).collect())
-}
-
-/// The same of subnets.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let items = texts(deserializer)?;
-    let items = items.iter().map(|item| {
-        item.parse().map_err(|_| {
-            serde::de::Error::custom(format!("'{item}' is not a subnet; write it as 10.0.0.0/8 or fd00::/8"))
-        })
-    });
-    items.collect()
-}
-
-fn refuse_unknown_keys(defaults: &Config, overrides: &Config) -> Result<(), SettingsError> {
-    let known = keys_of(defaults);
-    for key in keys_of(overrides) {
-        if !known.contains(&key) {
-            let hint = nearest(&key, &known)
-                .map(|near| format!(" (did you mean '{near}'?)"))
-                .unwrap_or_default();
-            return Err(SettingsError::UnknownKey { key, hint });
-        }
-    }
-    Ok(())
-}
-
-fn keys_of(config: &Config) -> Vec<String> {
-    fn walk(prefix: &str, kind: &config::ValueKind, keys: &mut Vec<String>) {
-        match kind {
-            config::ValueKind::Table(table) => {
-                for (name, value) in table {
-                    let path = if prefix.is_empty() {
-                        name.clone()
-                    } else {
-                        format!("{prefix}.{name}")
-                    };
-                    walk(&path, &value.kind, keys);
-                }
-            }
-            _ => keys.push(prefix.to_owned()),
-        }
-    }
-    let mut keys = Vec::new();
-    walk("", &config.cache.kind, &mut keys);
-    keys.sort();
-    keys
-}
-
-/// The known key that shares the longest beginning or end with the wrong one.
-fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a String> {
-    let likeness = |candidate: &str| {
-        let front = wrong.chars().zip(candidate.chars()).take_while(|(a, b)| a == b).count();
-        let back = wrong
-            .chars()
-            .rev()
-            .zip(candidate.chars().rev())
-            .take_while(|(a, b)| a == b)
-            .count();
-        front + back
-    };
-    let best = known.iter().max_by_key(|candidate| likeness(candidate))?;
-    (likeness(best) * 2 > wrong.chars().count()).then_some(best)
 }
 
 #[cfg(test)]
