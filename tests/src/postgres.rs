@@ -161,7 +161,9 @@ impl PostgresServer {
         // gone, the data cannot be opened again.
         let to_all = |signal| {
             let ours = children.iter().filter(|child| is_postgres(**child));
-            ours.for_each(|child| drop(kill(*child, signal)));
+            ours.for_each(|child| {
+                let _ = kill(*child, signal);
+            });
         };
         to_all(Signal::SIGCONT);
         let started = Instant::now();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use e2e::{Gateway, gateway};
 use nix::sys::signal::{Signal, kill};
+use tokio::sync::Mutex;
 
 use crate::clock::NodeClock;
 use crate::link::{Link, Speech};
@@ -76,15 +77,21 @@ impl Node {
         }
     }
 
-    /// Until it runs; without its database it does not start.
-    pub async fn revive(&mut self) {
+    /// Until it runs; without its database it does not start. Nobody is kept from the node between tries: what keeps it from
+    /// starting may be the next to be mended.
+    pub async fn revive(node: &Mutex<Self>) {
         let end = Instant::now() + STARTS_WITHIN;
-        while !self.gateway.is_running() && !self.gateway.try_start_again().await {
+        loop {
+            let mut held = node.lock().await;
+            if held.gateway.is_running() || held.gateway.try_start_again().await {
+                return;
+            }
             assert!(
                 Instant::now() < end,
                 "a node does not start again:\n{}",
-                self.gateway.log()
+                held.gateway.log()
             );
+            drop(held);
             tokio::time::sleep(START_PAUSE).await;
         }
     }

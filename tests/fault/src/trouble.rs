@@ -66,7 +66,7 @@ async fn end(fault: &Fault, stage: &mut Stage, starting: &mut JoinSet<()>) {
         Fault::Way(way, _) => set(stage, *way, Weather::Clear).await,
         Fault::NodeDies(node) => {
             let node = Arc::clone(&stage.nodes[*node]);
-            starting.spawn(async move { node.lock().await.revive().await });
+            starting.spawn(async move { Node::revive(&node).await });
         }
         Fault::NodeHangs(node) => stage.nodes[*node].lock().await.go_on(),
         Fault::DatabaseDies => block_in_place(|| start_database(stage)),
@@ -156,13 +156,14 @@ pub async fn mend(stage: &mut Stage) {
         link.set(Weather::Clear);
     }
     for node in &stage.nodes {
-        let mut node = node.lock().await;
-        let links = [Some(&node.clients), node.database.as_ref(), node.cache.as_ref()];
+        let held = node.lock().await;
+        let links = [Some(&held.clients), held.database.as_ref(), held.cache.as_ref()];
         for link in links.into_iter().flatten() {
             link.set(Weather::Clear);
         }
-        node.go_on();
-        node.revive().await;
+        held.go_on();
+        drop(held);
+        Node::revive(node).await;
     }
     for (number, node) in stage.nodes.iter().enumerate() {
         let end = Instant::now() + WELL_WITHIN;
