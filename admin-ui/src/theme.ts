@@ -60,6 +60,8 @@ export const theme = createTheme({
     Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45 } } },
     // Within the page, so that they stay in its landmarks; the first entry has the focus, and nothing that is none.
     Menu: { defaultProps: { withinPortal: false, withInitialFocusPlaceholder: false } },
+    // Primary is too dark for a bar on a dark track.
+    Progress: { defaultProps: { color: "var(--tg-accent)" } },
     TextInput: { defaultProps: { size: "sm" } },
   },
 });

@@ -155,7 +155,7 @@ function pagesOf({ refused, refunded, decision, endpoint, settlement }) {
     "keys-limits": ["/m/demo/keys", (page) => button(page, "Limits").first().click()],
     people: ["/m/demo/people"],
     audit: ["/m/metro/audit"],
-    "audit-opened": ["/m/metro/audit", (page) => page.getByRole("table", { name: "Audit" }).locator("tbody button", { hasText: "limits.set" }).click()],
+    "audit-opened": ["/m/metro/audit", (page) => page.getByRole("table", { name: "Audit" }).locator("tbody button", { hasText: "Limits set" }).click()],
     certificates: ["/m/demo/certificates"],
     "no-such-page": ["/m/demo/nothing"],
     "no-such-payment": ["/m/demo/payments/pay_01J00000000000000000000000"],

@@ -13,6 +13,7 @@ export function Coloured({ text, kind, label, ran, decided, margin, numbers = fa
       {lines.map((pieces, index) => {
         const line = index + 1;
         const times = ran?.get(line);
+        const indent = wrap ? pieces[0]?.text.match(/^ */)?.[0].length : undefined;
         const kindOf = line === decided ? " tg-line-decided" : times ? " tg-line-ran" : ran ? " tg-line-not" : "";
         return (
           <div key={index} className={`tg-code-line${kindOf}`}>
@@ -21,7 +22,14 @@ export function Coloured({ text, kind, label, ran, decided, margin, numbers = fa
                 {line}
               </span>
             )}
-            <span className="tg-code-text">{pieces.length ? pieces.map(piece) : "\n"}</span>
+            {indent ? (
+              <span className="tg-code-text" style={{ paddingLeft: `${indent}ch`, textIndent: `-${indent}ch` }}>
+                <span className="tg-code-indent">{" ".repeat(indent)}</span>
+                {pieces.map((one, at) => piece(at === 0 ? { ...one, text: one.text.slice(indent) } : one, at))}
+              </span>
+            ) : (
+              <span className="tg-code-text">{pieces.length ? pieces.map(piece) : "\n"}</span>
+            )}
             {(margin?.get(line) || (times && times > 1)) && (
               <span className="tg-code-margin">
                 {margin?.get(line)?.join(" · ")}

@@ -136,7 +136,12 @@ function Framed() {
             {t.keysHelp.map(([key, what]) => (
               <tr key={key}>
                 <td>
-                  <Kbd>{key}</Kbd>
+                  {key?.split(" / ").map((one, at) => (
+                    <span key={one}>
+                      {at > 0 && " / "}
+                      <Kbd>{one}</Kbd>
+                    </span>
+                  ))}
                 </td>
                 <td>{what}</td>
               </tr>

@@ -146,8 +146,8 @@ export const MERCHANT_NAV: NavItem[][] = [
     { key: "limits", path: "limits", icon: IconGauge, needs: "limits:read" },
     { key: "keys", path: "keys", icon: IconKey, needs: "api_keys:read" },
     { key: "people", path: "people", icon: IconUsers, needs: "people:read" },
-    { key: "audit", path: "audit", icon: IconHistory, needs: "audit:read" },
     { key: "certificates", path: "certificates", icon: IconCertificate, needs: "certificates:read" },
+    { key: "audit", path: "audit", icon: IconHistory, needs: "audit:read" },
   ],
 ];
 

@@ -71,59 +71,61 @@ export function Rows<T>({ label, columns, list, id, to, onOpen, empty, below }: 
     );
   }
   return (
-    <div className="tg-rows">
+    <div className="tg-rows-frame">
       {list.newer !== 0 && <Newer list={list} />}
-      <div className="tg-rows-scroll">
-        <table aria-label={label}>
-          <thead>
-            <tr>
-              {columns.map((column) => (
-                <th key={column.key} scope="col" className={column.align === "right" ? "tg-right" : undefined}>
-                  {column.title}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody ref={body}>
-            {rows === undefined
-              ? Array.from({ length: SKELETON_ROWS }, (_, row) => (
-                  <tr key={row}>
-                    {columns.map((column) => (
-                      <td key={column.key}>
-                        <Skeleton height={12} my={5} width={`${50 + ((row * 7 + column.key.length * 13) % 45)}%`} />
-                      </td>
-                    ))}
-                  </tr>
-                ))
-              : rows.map((row, index) => (
-                  <Row
-                    key={id(row)}
-                    row={row}
-                    columns={columns}
-                    selected={index === at}
-                    open={to || onOpen ? () => open(row) : undefined}
-                    below={below?.(row)}
-                  />
+      <div className="tg-rows">
+        <div className="tg-rows-scroll">
+          <table aria-label={label}>
+            <thead>
+              <tr>
+                {columns.map((column) => (
+                  <th key={column.key} scope="col" className={column.align === "right" ? "tg-right" : undefined}>
+                    {column.title}
+                  </th>
                 ))}
-          </tbody>
-        </table>
-      </div>
-      {rows && (list.more || list.error !== undefined || rows.length >= LONG) && (
-        <div className="tg-rows-foot">
-          {list.more ? (
-            <Button variant="default" size="xs" onClick={list.more} loading={list.loadingMore}>
-              {t.more}
-            </Button>
-          ) : (
-            <span>{t.end}</span>
-          )}
-          {list.error !== undefined && (
-            <span role="status">
-              {t.away}. {t.updated(formatAgo(new Date(list.updatedAt).toISOString(), language))}
-            </span>
-          )}
+              </tr>
+            </thead>
+            <tbody ref={body}>
+              {rows === undefined
+                ? Array.from({ length: SKELETON_ROWS }, (_, row) => (
+                    <tr key={row}>
+                      {columns.map((column) => (
+                        <td key={column.key}>
+                          <Skeleton height={12} my={5} width={`${50 + ((row * 7 + column.key.length * 13) % 45)}%`} />
+                        </td>
+                      ))}
+                    </tr>
+                  ))
+                : rows.map((row, index) => (
+                    <Row
+                      key={id(row)}
+                      row={row}
+                      columns={columns}
+                      selected={index === at}
+                      open={to || onOpen ? () => open(row) : undefined}
+                      below={below?.(row)}
+                    />
+                  ))}
+            </tbody>
+          </table>
         </div>
-      )}
+        {rows && (list.more || list.error !== undefined || rows.length >= LONG) && (
+          <div className="tg-rows-foot">
+            {list.more ? (
+              <Button variant="default" size="xs" onClick={list.more} loading={list.loadingMore}>
+                {t.more}
+              </Button>
+            ) : (
+              <span>{t.end}</span>
+            )}
+            {list.error !== undefined && (
+              <span role="status">
+                {t.away}. {t.updated(formatAgo(new Date(list.updatedAt).toISOString(), language))}
+              </span>
+            )}
+          </div>
+        )}
+      </div>
     </div>
   );
 }
@@ -178,7 +180,7 @@ function Newer<T>({ list }: { list: CursorList<T> }) {
   const count = list.newer < 0 ? "50+" : String(list.newer);
   return (
     <div className="tg-newer">
-      <Button size="compact-sm" variant="light" onClick={list.retry}>
+      <Button size="compact-sm" variant="default" onClick={list.retry}>
         {t.newer(count)}
       </Button>
     </div>

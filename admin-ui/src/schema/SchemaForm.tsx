@@ -70,6 +70,11 @@ export function SchemaForm({ schema, value, onChange, wrong, readOnly = false }:
   );
 }
 
+/** Descriptions are written for readers of the schema too, where backticks mark code. */
+function said(description: string | undefined): string | undefined {
+  return description?.replaceAll("\n", " ").replaceAll("`", "");
+}
+
 interface FieldProps {
   name: string;
   schema: Schema;
@@ -88,7 +93,7 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
   const label = schema.title ?? name;
   const base = {
     label,
-    description: schema.description?.replaceAll("\n", " "),
+    description: said(schema.description),
     // What it means stands under the field, so that fields beside each other stand in line.
     inputWrapperOrder: ["label", "input", "error", "description"] as ("label" | "input" | "error" | "description")[],
     required,
@@ -130,7 +135,7 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
           allowDeselect={nullable}
           data={choices.map(({ value, label }) => ({ value, label }))}
           renderOption={({ option }) => {
-            const meaning = choices.find(({ value }) => value === option.value)?.description;
+            const meaning = said(choices.find(({ value }) => value === option.value)?.description);
             return (
               <span>
                 {option.label}
@@ -190,7 +195,7 @@ function Field({ name, schema, nullable, root, required, value, onChange, error,
         />
       );
     case "json":
-      return <Json base={base} value={shown} onChange={onChange} />;
+      return <Json base={base} names={Object.keys(schema.properties ?? {})} value={shown} onChange={onChange} />;
   }
 }
 
@@ -248,6 +253,7 @@ function Objects({ label, description, schema, root, value, onChange, readOnly }
 
 function Json({
   base,
+  names,
   value,
   onChange,
 }: {
@@ -258,6 +264,8 @@ function Json({
     error: string | undefined;
     readOnly: boolean;
   };
+  /** Of its members, so that an empty field says what it wants. */
+  names: string[];
   value: unknown;
   onChange: (value: unknown) => void;
 }) {
@@ -276,6 +284,7 @@ function Json({
       className="tg-schema-wide"
       autosize
       minRows={3}
+      placeholder={names.length > 0 ? `{ ${names.map((name) => `"${name}": …`).join(", ")} }` : "{ }"}
       validationError="JSON"
       formatOnBlur
       value={text}

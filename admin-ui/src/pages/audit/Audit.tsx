@@ -2,7 +2,7 @@ import { useState } from "react";
 import { ask, type Schema } from "../../api/client";
 import { useMerchantSlug, useMerchants } from "../../api/merchants";
 import { Code } from "../../code/Code";
-import { texts, useTexts } from "../../language/language";
+import { useTexts } from "../../language/language";
 import { Id } from "../../parts/Copy";
 import { Empty } from "../../parts/Empty";
 import { Exports } from "../../parts/Exports";
@@ -11,43 +11,7 @@ import { Moment } from "../../parts/Moment";
 import { Page } from "../../parts/Page";
 import { type Column, Rows } from "../../parts/Rows";
 import { words } from "../../parts/words";
-
-const auditWords = texts(
-  {
-    title: "Audit",
-    intro:
-      "Who changed what, when, from where. Entries are chained by their hashes; nobody can change or remove one, operators included.",
-    actor: "Who",
-    action: "Action",
-    subject: "Object",
-    merchant: "Merchant",
-    installation: "the installation",
-    from: "From",
-    before: "Before",
-    after: "After",
-    empty: "Nothing was changed yet",
-    emptyText:
-      "Every change of rules, connections, keys, people and limits leaves a line here, with what was before and after.",
-    nothing: "It has no before and after.",
-  },
-  {
-    title: "Аудит",
-    intro:
-      "Кто что изменил, когда и откуда. Записи связаны хешами; изменить или убрать запись не может никто, и операторы тоже.",
-    actor: "Кто",
-    action: "Действие",
-    subject: "Объект",
-    merchant: "Мерчант",
-    installation: "вся установка",
-    from: "Откуда",
-    before: "Было",
-    after: "Стало",
-    empty: "Ещё ничего не меняли",
-    emptyText:
-      "Каждое изменение правил, подключений, ключей, людей и лимитов оставляет здесь строку: что было и что стало.",
-    nothing: "У неё нет «было» и «стало».",
-  },
-);
+import { actionWords, auditWords } from "./words";
 
 type Entry = Schema["AuditView"];
 
@@ -70,6 +34,7 @@ interface TrailProps {
 function Trail({ path, everybody = false, action }: TrailProps) {
   const t = useTexts(auditWords);
   const w = useTexts(words);
+  const actions = useTexts(actionWords);
   const [open, setOpen] = useState<string>();
   const merchants = useMerchants();
   const names = new Map(merchants?.map(({ id, name }) => [id, name]));
@@ -84,11 +49,11 @@ function Trail({ path, everybody = false, action }: TrailProps) {
       cell: (entry) => (
         <button
           type="button"
-          className="tg-plain mono"
+          className={actions[entry.action] ? "tg-plain" : "tg-plain mono"}
           aria-expanded={open === entry.id}
           onClick={() => toggle(entry.id)}
         >
-          {entry.action}
+          {actions[entry.action] ?? entry.action}
         </button>
       ),
     },
@@ -149,11 +114,15 @@ function Change({ entry }: { entry: Entry }) {
           </div>
         ))}
       </div>
-      {entry.hash && (
-        <p className="tg-quiet tg-small tg-hash">
-          #{entry.number} <Id value={entry.hash} />
-        </p>
-      )}
+      <p className="tg-quiet tg-small tg-hash">
+        <span className="mono">{entry.action}</span>
+        {entry.hash && (
+          <>
+            {" "}
+            · #{entry.number} <Id value={entry.hash} />
+          </>
+        )}
+      </p>
     </div>
   );
 }

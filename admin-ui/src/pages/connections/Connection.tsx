@@ -15,7 +15,7 @@ import { useSubmit } from "../../parts/submit";
 import { say, sayFailed } from "../../parts/Toasts";
 import { words } from "../../parts/words";
 import { SchemaForm } from "../../schema/SchemaForm";
-import { type Config, trimmed } from "../../schema/schema";
+import { type Config, kindOf, resolve, trimmed } from "../../schema/schema";
 import { useMay } from "../../session/permissions";
 import { TrafficForm } from "../limits/TrafficForm";
 import { ClientCertificates } from "./ClientCertificates";
@@ -207,6 +207,9 @@ function ConfigSection({
     if (plugin) await save(trimmed(config, plugin.config_schema));
   });
   if (!plugin) return <Skeleton height={200} mt={28} />;
+  const secrets = Object.values(plugin.config_schema.properties ?? {}).some(
+    (field) => kindOf(resolve(field, plugin.config_schema)) === "secret",
+  );
   const touched =
     JSON.stringify(trimmed(config, plugin.config_schema)) !== JSON.stringify(trimmed(stored, plugin.config_schema));
   return (
@@ -224,7 +227,7 @@ function ConfigSection({
           <Button type="submit" loading={busy} disabled={!allowed || !touched}>
             {w.save}
           </Button>
-          <span className="tg-quiet tg-small">{t.secretsKept}</span>
+          {secrets && <span className="tg-quiet tg-small">{t.secretsKept}</span>}
         </div>
       </form>
     </Section>

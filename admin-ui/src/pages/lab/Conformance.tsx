@@ -50,7 +50,7 @@ export function Conformance({ merchant, connection }: { merchant: string; connec
             value={password}
             onChange={(event) => setPassword(event.currentTarget.value)}
             autoComplete="off"
-            w={200}
+            miw={200}
           />
           <Button type="submit" variant="default" loading={busy}>
             {t.run}
@@ -103,7 +103,7 @@ function Cases({ report }: { report: Report }) {
       <table className="tg-report" aria-label={t.report}>
         <thead>
           <tr>
-            <th scope="col">{t.report}</th>
+            <th scope="col">{t.step}</th>
             <th scope="col">{t.expected}</th>
             <th scope="col">{t.got}</th>
           </tr>

@@ -25,7 +25,7 @@ pre { font-size: 11px; margin: 0 0 6px; overflow-wrap: anywhere; white-space: pr
 <h1>${text(title)}</h1>
 <p>${text(report.at)} · ${text(report.account)} · <strong>${text(t.passed(report.passed, report.cases.length))}</strong></p>
 <table>
-<tr><th>${text(t.report)}</th><th>${text(t.expected)}</th><th>${text(t.got)}</th><th></th></tr>
+<tr><th>${text(t.step)}</th><th>${text(t.expected)}</th><th>${text(t.got)}</th><th></th></tr>
 ${rows.join("\n")}
 </table>
 `;

@@ -112,7 +112,12 @@ function Gate({ name, gate }: { name: string; gate: Usage["merchant"]["in_flight
         <span>{name}</span>
         <span className={part >= CLOSE ? "tg-red" : "tg-quiet"}>{text}</span>
       </div>
-      <Progress value={part} size="sm" color={part >= CLOSE ? "red" : "teal"} aria-label={`${name}: ${text}`} />
+      <Progress
+        value={part}
+        size="sm"
+        color={part >= CLOSE ? "var(--tg-red)" : "var(--tg-accent)"}
+        aria-label={`${name}: ${text}`}
+      />
     </div>
   );
 }

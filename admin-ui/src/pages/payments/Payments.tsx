@@ -2,7 +2,7 @@ import { Button, Checkbox, Menu, Select, TextInput } from "@mantine/core";
 import { useDebouncedCallback, useLocalStorage } from "@mantine/hooks";
 import { IconColumns3, IconSearch } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useConnectionNames, useConnections, useMerchantSlug } from "../../api/merchants";
 import type { PaymentObject } from "../../api/shapes";
 import { localToUtc, utcToLocal } from "../../format/time";
@@ -119,12 +119,16 @@ function useColumns(merchant: string, names: Map<string, string>): Column<Paymen
       cell: (payment) => payment.account && <span className="mono">{payment.account}</span>,
     },
     { key: "time", title: w.time, cell: (payment) => <Moment at={payment.created_at} /> },
-    { key: "network", title: t.network, cell: (payment) => <span className="mono">{payment.network_id}</span> },
+    {
+      key: "network",
+      title: t.network,
+      narrow: "hidden",
+      cell: (payment) => <span className="mono">{payment.network_id}</span>,
+    },
     { key: "connection", title: w.connection, cell: (payment) => names.get(payment.connection_id) ?? "…" },
     {
       key: "reason",
       title: w.reason,
-      narrow: "hidden",
       cell: (payment) =>
         payment.reason && <span className="tg-quiet">{reasons[payment.reason] ?? payment.reason}</span>,
     },
@@ -157,8 +161,19 @@ function FilterBar({ merchant, filters, set, filtered }: FilterProps) {
   const w = useTexts(words);
   const states = useTexts(stateWords);
   const connections = useConnections(merchant);
-  const [search, setSearch] = useState(filters.search ?? "");
-  const later = useDebouncedCallback((text: string) => set({ search: text.trim() }), TYPING_MS);
+  const asked = filters.search ?? "";
+  const [search, setSearch] = useState(asked);
+  const told = useRef(asked);
+  const later = useDebouncedCallback((text: string) => {
+    told.current = text.trim();
+    set({ search: told.current });
+  }, TYPING_MS);
+  // The address may change without this field: a link, the way back, "Clear filters". What is being typed stays.
+  useEffect(() => {
+    if (asked === told.current) return;
+    told.current = asked;
+    setSearch(asked);
+  }, [asked]);
   return (
     <>
       <TextInput
@@ -171,7 +186,7 @@ function FilterBar({ merchant, filters, set, filtered }: FilterProps) {
           setSearch(event.currentTarget.value);
           later(event.currentTarget.value);
         }}
-        w={240}
+        w={220}
       />
       <Select
         aria-label={t.status}
@@ -212,10 +227,8 @@ function FilterBar({ merchant, filters, set, filtered }: FilterProps) {
       {filtered && (
         <Button
           variant="subtle"
-          onClick={() => {
-            setSearch("");
-            set({ search: "", status: "", connection: "", from: "", until: "" });
-          }}
+          px={8}
+          onClick={() => set({ search: "", status: "", connection: "", from: "", until: "" })}
         >
           {w.clearFilters}
         </Button>
