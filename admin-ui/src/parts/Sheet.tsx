@@ -54,7 +54,7 @@ export function FormSheet({ action, run, ready = true, dangerous = false, aside,
       <form onSubmit={submit} className="tg-stack">
         {typeof children === "function" ? children(error) : children}
         {error !== undefined && <Failed error={error} />}
-        <Group justify={aside ? "space-between" : "flex-end"}>
+        <Group justify={aside ? "space-between" : "flex-end"} className="tg-sheet-foot">
           {aside}
           <Group gap={8} justify="flex-end" ml="auto">
             <Button variant="default" onClick={sheet.onClose}>

@@ -9,7 +9,7 @@ const formWords = texts(
   {
     more: "More settings",
     fewer: "Fewer settings",
-    kept: "Kept as it is; type to replace it",
+    kept: "Kept; type to replace it",
     example: (text: string) => `such as ${text}`,
     tags: "Press Enter after each",
     row: (n: number) => `Row ${n}`,
@@ -17,7 +17,7 @@ const formWords = texts(
   {
     more: "Другие настройки",
     fewer: "Меньше настроек",
-    kept: "Останется как есть; введите, чтобы заменить",
+    kept: "Хранится; новое заменит его",
     example: (text: string) => `например ${text}`,
     tags: "После каждого нажмите Enter",
     row: (n: number) => `Строка ${n}`,

@@ -122,7 +122,7 @@ export const connectionWords = texts(
     file: "Файл",
     expired: "истёк",
     certExpiry: "Сертификат",
-    health: "Её сеть за пять минут",
+    health: "Его сеть за пять минут",
     noRequests: "ни о чём не спрашивали",
     requests: (n: number, percent: number, ms: number) => `запросов: ${n} · отвечено ${percent} % · медиана ${ms} мс`,
   },

@@ -47,6 +47,8 @@ export function Checklist({ merchant }: { merchant: string }) {
 function Step({ merchant, step }: { merchant: string; step: Schema["Step"] }) {
   const t = useTexts(merchantWords);
   const language = useLanguage();
+  // "The merchant is active": "active" tells nothing more.
+  const said = t.steps[step.step]?.endsWith(step.detail);
   return (
     <li data-done={step.done || undefined}>
       {step.done ? (
@@ -63,7 +65,7 @@ function Step({ merchant, step }: { merchant: string; step: Schema["Step"] }) {
         </div>
         {!step.done && <div className="tg-quiet">{t.steps[`${step.step}Why`]}</div>}
         {/* In the gateway's own words, which are English. */}
-        {language === "en" && <div className="tg-quiet">{step.detail}</div>}
+        {language === "en" && !said && <div className="tg-quiet">{step.detail}</div>}
       </div>
       {!step.done && (
         <Button size="xs" variant="default" component={Link} to={`/m/${merchant}/${PLACES[step.step]}`}>

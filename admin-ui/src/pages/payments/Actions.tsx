@@ -32,6 +32,15 @@ const actionWords = texts(
     order: "Order",
     orderId: "Order id",
     method: "Method",
+    methods: {
+      hosted_page: "payment page",
+      card: "card",
+      token: "saved by the network",
+      device_wallet: "wallet of the device",
+      qr: "QR code",
+      wallet: "wallet",
+      phone: "phone number",
+    } as Record<string, string>,
     card: "Card",
     description: "Description",
   },
@@ -54,6 +63,15 @@ const actionWords = texts(
     order: "Заказ",
     orderId: "Номер заказа",
     method: "Способ",
+    methods: {
+      hosted_page: "страница оплаты",
+      card: "карта",
+      token: "сохранённый в сети",
+      device_wallet: "кошелёк устройства",
+      qr: "QR-код",
+      wallet: "кошелёк",
+      phone: "номер телефона",
+    } as Record<string, string>,
     card: "Карта",
     description: "Описание",
   },
@@ -112,7 +130,7 @@ export function Actions({ merchant, payment, order }: { merchant: string; paymen
         {order.order_id}
       </span>,
     ]);
-  facts.push([t.method, order.method]);
+  facts.push([t.method, t.methods[order.method] ?? order.method]);
   if (order.card?.masked_pan)
     facts.push([
       t.card,

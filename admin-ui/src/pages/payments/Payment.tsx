@@ -97,7 +97,14 @@ export function Payment() {
       title={<Heading payment={payment} />}
       name={`${t.one} ${payment.network_id}`}
       within={{ to: `/m/${merchant}/payments`, title: t.title }}
-      intro={<Sentence payment={payment} connection={connection} deliveries={deliveries} />}
+      intro={
+        <Sentence
+          payment={payment}
+          order={(detail.data.order as unknown as Order | null | undefined)?.order_id ?? ""}
+          connection={connection}
+          deliveries={deliveries}
+        />
+      }
     >
       <div className="tg-payment">
         <section aria-label={t.timeline}>
@@ -128,10 +135,13 @@ function Heading({ payment }: { payment: PaymentObject }) {
 /** The whole story in one sentence. */
 function Sentence({
   payment,
+  order,
   connection,
   deliveries,
 }: {
   payment: PaymentObject;
+  /** What the merchant calls it, when there is no account. */
+  order: string;
   connection: string;
   deliveries: Schema["DeliveryView"][];
 }) {
@@ -143,8 +153,8 @@ function Sentence({
   const money = formatMoney(payment.amount, language);
   const what =
     payment.status === "succeeded" || payment.status === "declined"
-      ? t[payment.status](money, payment.account, connection)
-      : t.other(money, payment.account, connection, states[payment.status] ?? payment.status);
+      ? t[payment.status](money, payment.account, order, connection)
+      : t.other(money, payment.account, order, connection, states[payment.status] ?? payment.status);
   const because = payment.reason ? t.because(reasons[payment.reason] ?? payment.reason) : "";
   const last = deliveries[0];
   const told = !last

@@ -1,5 +1,7 @@
 import { many, some, texts } from "../../language/language";
 
+const anOrder = (id: string) => (id ? `order ${id}` : "an order");
+
 export const paymentWords = texts(
   {
     title: "Payments",
@@ -45,12 +47,12 @@ export const paymentWords = texts(
     exchangeOut: "We asked the network",
     told: "told",
     sentence: {
-      succeeded: (money: string, account: string, connection: string) =>
-        `Paid ${money} to account ${account} through ${connection}`,
-      declined: (money: string, account: string, connection: string) =>
-        `Refused ${money} for account ${account} at ${connection}`,
-      other: (money: string, account: string, connection: string, status: string) =>
-        `${money} for ${account || "an order"} through ${connection}: ${status}`,
+      succeeded: (money: string, account: string, order: string, connection: string) =>
+        `Paid ${money} ${account ? `to account ${account}` : `for ${anOrder(order)}`} through ${connection}`,
+      declined: (money: string, account: string, order: string, connection: string) =>
+        `Refused ${money} for ${account ? `account ${account}` : anOrder(order)} at ${connection}`,
+      other: (money: string, account: string, order: string, connection: string, status: string) =>
+        `${money} for ${account || anOrder(order)} through ${connection}: ${status}`,
       because: (reason: string) => `, because ${reason}`,
       told: (who: string, at: string, attempts: number) =>
         `; ${who} was told at ${at}${attempts > 1 ? ` on attempt ${attempts}` : ""}`,
@@ -103,12 +105,12 @@ export const paymentWords = texts(
     exchangeOut: "Наш запрос к сети",
     told: "сообщено",
     sentence: {
-      succeeded: (money: string, account: string, connection: string) =>
-        `Проведено ${money} на счёт ${account} через ${connection}`,
-      declined: (money: string, account: string, connection: string) =>
-        `Отказано: ${money} для счёта ${account}, ${connection}`,
-      other: (money: string, account: string, connection: string, status: string) =>
-        `${money} для ${account || "заказа"} через ${connection}: ${status}`,
+      succeeded: (money: string, account: string, order: string, connection: string) =>
+        `Проведено ${money} ${account ? `на счёт ${account}` : `за заказ ${order}`.trim()} через ${connection}`,
+      declined: (money: string, account: string, order: string, connection: string) =>
+        `Отказано: ${money} для ${account ? `счёта ${account}` : `заказа ${order}`.trim()}, ${connection}`,
+      other: (money: string, account: string, order: string, connection: string, status: string) =>
+        `${money} для ${account || `заказа ${order}`.trim()} через ${connection}: ${status}`,
       because: (reason: string) => `: ${reason}`,
       told: (who: string, at: string, attempts: number) =>
         `; ${who} знает с ${at}${attempts > 1 ? `, с попытки ${attempts}` : ""}`,

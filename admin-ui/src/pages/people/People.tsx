@@ -25,6 +25,7 @@ export const peopleWords = texts(
       "Who may see and change this merchant. A person may belong to several merchants, with another role in each.",
     operatorIntro: "Who runs the gateway itself: owners, operators and auditors.",
     invite: "Invite",
+    name: "Name",
     email: "E-mail",
     role: "Role",
     roles: {
@@ -61,6 +62,7 @@ export const peopleWords = texts(
       "Кто может смотреть и менять этого мерчанта. Человек может быть у нескольких мерчантов, у каждого со своей ролью.",
     operatorIntro: "Кто ведёт сам шлюз: владельцы, операторы и аудиторы.",
     invite: "Пригласить",
+    name: "Имя",
     email: "Почта",
     role: "Роль",
     roles: {
@@ -162,7 +164,7 @@ function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
   const columns: Column<Person>[] = [
     {
       key: "name",
-      title: w.name,
+      title: t.name,
       cell: (person) => (
         <span>
           <span className="tg-strong">{person.name}</span>{" "}
@@ -214,6 +216,8 @@ function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
         ),
     },
   ];
+  // Nobody removes themselves.
+  const alone = people.data?.data.every(({ id }) => id === me.id) ?? false;
   const open: Column<Invitation>[] = [
     { key: "email", title: t.email, cell: ({ email }) => email },
     { key: "role", title: t.role, cell: ({ role }) => t.roles[role] ?? role },
@@ -239,7 +243,7 @@ function People({ base, roles, allowed, intro, emptyText }: PeopleProps) {
     <Page title={t.title} intro={intro} action={(people.data?.data.length ?? 0) > 0 && invite}>
       <Rows
         label={t.title}
-        columns={columns}
+        columns={alone ? columns.slice(0, -1) : columns}
         list={wholeList(people)}
         id={({ id }) => id}
         empty={

@@ -3,7 +3,9 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import type { Checks } from "../../api/shapes";
-import { useTexts } from "../../language/language";
+import { formatCount } from "../../format/size";
+import { formatMicros } from "../../format/time";
+import { useLanguage, useTexts } from "../../language/language";
 import { Confirm } from "../../parts/Confirm";
 import { Empty } from "../../parts/Empty";
 import { Failed } from "../../parts/Failed";
@@ -67,6 +69,7 @@ export function HistoryPane({ merchant, onEdit }: { merchant: string; onEdit: (s
             key={revision.revision}
             revision={revision}
             behaviour={behaviour.data?.revisions.find((one) => one.revision === revision.revision)}
+            considered={behaviour.data?.considered ?? 0}
             allowed={allowed}
             onBack={() => setBack(revision.revision)}
             onEdit={() => void edit(revision.revision)}
@@ -96,12 +99,14 @@ interface EntryProps {
   revision: Revision;
   /** Absent for one that decided nothing lately. */
   behaviour: Behaviour | undefined;
+  /** Among how many decisions that was counted. */
+  considered: number;
   allowed: boolean;
   onBack: () => void;
   onEdit: () => void;
 }
 
-function Entry({ revision, behaviour, allowed, onBack, onEdit }: EntryProps) {
+function Entry({ revision, behaviour, considered, allowed, onBack, onEdit }: EntryProps) {
   const t = useTexts(ruleWords);
   const [open, setOpen] = useState(false);
   const checks = revision.checks as unknown as Checks | null | undefined;
@@ -119,7 +124,7 @@ function Entry({ revision, behaviour, allowed, onBack, onEdit }: EntryProps) {
         <Moment at={revision.created_at} />
         {checks && <span>{t.passed(checks.tests.passed)}</span>}
       </div>
-      {behaviour && <Behaved of={behaviour} />}
+      {behaviour && <Behaved of={behaviour} considered={considered} />}
       {open && (
         <div className="tg-stack">
           <Diff text={revision.diff} label={`r${revision.revision}`} />
@@ -140,17 +145,25 @@ function Entry({ revision, behaviour, allowed, onBack, onEdit }: EntryProps) {
 }
 
 /** How the revision has decided lately, in a line; what went wrong comes first. */
-function Behaved({ of }: { of: Behaviour }) {
+function Behaved({ of, considered }: { of: Behaviour; considered: number }) {
   const t = useTexts(ruleWords);
   const states = useTexts(stateWords);
+  const language = useLanguage();
   const counts = Object.entries(of.outcomes).sort(([a], [b]) => Number(b === "failed") - Number(a === "failed"));
   return (
-    <div className="tg-inline tg-small">
-      <span className="tg-quiet">{t.decidedLately(of.decisions)}</span>
+    <div className="tg-inline tg-small tg-behaved">
+      <span className="tg-quiet" title={t.latelyMeans(considered)}>
+        {t.decidedLately(of.decisions)}
+      </span>
       {counts.map(([outcome, count]) => (
-        <Status key={outcome} of={outcome} plain label={`${states[outcome] ?? outcome} ${count}`} />
+        <Status
+          key={outcome}
+          of={outcome}
+          plain
+          label={`${states[outcome] ?? outcome} ${formatCount(count, language)}`}
+        />
       ))}
-      <span className="tg-quiet">{t.tookOnAverage(of.mean_us)}</span>
+      <span className="tg-quiet">{t.tookOnAverage(formatMicros(of.mean_us, language))}</span>
     </div>
   );
 }

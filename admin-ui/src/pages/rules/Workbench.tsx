@@ -300,10 +300,11 @@ function SavedLine({
     complaint: { tone: "red" as const, text: t.notSaved },
     failed: { tone: "red" as const, text: t.notSavedOther },
   }[saving.kind];
+  const nothing = saving.kind === "saved" && !saving.at && !published;
   const what = !changed ? t.unchanged : hasDraft || saving.kind !== "saved" ? t.draft : "";
   return (
     <span className="tg-inline tg-small tg-quiet" role="status">
-      <Mark tone={state.tone} shape={saving.kind === "saved" ? "dot" : "half"} />
+      <Mark tone={nothing ? "grey" : state.tone} shape={nothing ? "ring" : saving.kind === "saved" ? "dot" : "half"} />
       {[
         what,
         published ? (changed ? t.basedOn(published.revision) : t.published(published.revision)) : t.none,

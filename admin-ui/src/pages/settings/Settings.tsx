@@ -310,9 +310,17 @@ function Sessions() {
         ),
     },
   ];
+  // There is nothing to do with the one that is looked from.
+  const alone = sessions.data?.data.length === 1;
   return (
     <Section title={t.sessions}>
-      <Rows label={t.sessions} columns={columns} list={wholeList(sessions)} id={({ id }) => id} empty={null} />
+      <Rows
+        label={t.sessions}
+        columns={alone ? columns.slice(0, -1) : columns}
+        list={wholeList(sessions)}
+        id={({ id }) => id}
+        empty={null}
+      />
     </Section>
   );
 }
