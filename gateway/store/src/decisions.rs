@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 
 use crate::entities::decisions;
 use crate::merchants::read_id;
+use crate::overview::count;
 use crate::{Cursor, Page, Store, StoreError};
 
 /// All that it takes to decide once more. It is put into words when its row is written, so that no answer waits for it.
@@ -121,9 +122,6 @@ impl Store {
         );
         let mut found: Vec<Behaviour> = Vec::new();
         for row in self.reads.query_all_raw(statement).await? {
-            let count = |column: &str| -> Result<u64, StoreError> {
-                Ok(u64::try_from(row.try_get::<i64>("", column)?).unwrap_or(0))
-            };
             let revision = row.try_get("", "revision")?;
             if found.last().is_none_or(|last| last.revision != revision) {
                 found.push(Behaviour {
@@ -132,9 +130,10 @@ impl Store {
                 });
             }
             if let Some(last) = found.last_mut() {
-                last.decisions += count("decisions")?;
-                last.duration_us += count("duration_us")?;
-                last.outcomes.insert(row.try_get("", "outcome")?, count("decisions")?);
+                let decisions = count(&row, "decisions")?;
+                last.decisions += decisions;
+                last.duration_us += count(&row, "duration_us")?;
+                last.outcomes.insert(row.try_get("", "outcome")?, decisions);
             }
         }
         Ok(found)

@@ -17,6 +17,8 @@ use crate::{Cursor, NewDelivery, Page, Store, StoreError};
 
 /// Deliveries that one statement cancels at most.
 const CANCELLED_AT_ONCE: i64 = 5_000;
+/// What a claim's transaction is told. Before the first statistics, or with old ones, a plan would read all that waits to
+/// take the oldest few.
 const ALWAYS_BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
     SET LOCAL enable_sort = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 /// Events that one call of "resend all" adds deliveries for at most.
@@ -434,7 +436,6 @@ async fn is_alone_at(transaction: &DatabaseTransaction, endpoint: EndpointId) ->
     if backend != DatabaseBackend::Postgres {
         return Ok(true);
     }
-    // Before the first statistics, or with old ones, a plan would read all that waits to take the oldest few.
     transaction.execute_unprepared(ALWAYS_BY_INDEX).await?;
     let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))";
     let statement = Statement::from_sql_and_values(backend, sql, [endpoint.to_string().into()]);

@@ -277,7 +277,8 @@ impl Store {
     }
 }
 
-fn count(row: &QueryResult, column: &str) -> Result<u64, StoreError> {
+/// A figure that counts something.
+pub(crate) fn count(row: &QueryResult, column: &str) -> Result<u64, StoreError> {
     Ok(u64::try_from(row.try_get::<i64>("", column)?).unwrap_or(0))
 }
 

@@ -24,9 +24,9 @@ const WEIGHT: u32 = 8;
 /// Lanes that are remembered at most. Beyond, those that rest are forgotten.
 const LANES_MAX: usize = 10_000;
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Lanes {
-    lanes: Arc<Mutex<HashMap<EndpointId, Lane>>>,
+    lanes: Mutex<HashMap<EndpointId, Lane>>,
 }
 
 struct Lane {
@@ -63,7 +63,7 @@ impl Lane {
         self.failures >= FAILURES_TOLERATED
     }
 
-    fn allowance(&self, width: u32) -> Allowance {
+    fn allowance(&self) -> Allowance {
         if self.is_down() {
             let probe = u32::from(Instant::now() >= self.not_before);
             return Allowance {
@@ -78,8 +78,8 @@ impl Lane {
         };
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX).clamp(1, ROUNDS_MAX);
         Allowance {
-            at_once: width,
-            ahead: width.saturating_mul(rounds),
+            at_once: self.width,
+            ahead: self.width.saturating_mul(rounds),
         }
     }
 
@@ -111,7 +111,7 @@ impl Lanes {
             lane.room = Arc::new(Semaphore::new(width as usize));
             lane.width = width;
         }
-        lane.allowance(width)
+        lane.allowance()
     }
 
     /// Waits until the endpoint may be sent one more.
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_is_taken_ahead_follows_the_endpoints_pace() {
         let mut lane = Lane::new(8);
-        let taken = |lane: &Lane| lane.allowance(8).ahead;
+        let taken = |lane: &Lane| lane.allowance().ahead;
         assert_eq!(taken(&lane), 8, "nothing is known of it");
         lane.record(true, 100 * MS);
         assert_eq!(taken(&lane), 8 * 5);
@@ -155,7 +155,7 @@ mod tests {
         let mut slow = Lane::new(8);
         slow.record(true, 5_000 * MS);
         assert_eq!(taken(&slow), 8);
-        assert_eq!(slow.allowance(8).at_once, 8);
+        assert_eq!(slow.allowance().at_once, 8);
     }
 
     #[test]
@@ -163,14 +163,14 @@ mod tests {
         let mut lane = Lane::new(8);
         lane.record(true, MS);
         lane.record(false, MS);
-        assert_eq!(lane.allowance(8), Allowance { at_once: 8, ahead: 8 });
+        assert_eq!(lane.allowance(), Allowance { at_once: 8, ahead: 8 });
         for _ in 1..FAILURES_TOLERATED {
             lane.record(false, MS);
         }
-        assert_eq!(lane.allowance(8), Allowance { at_once: 0, ahead: 0 });
+        assert_eq!(lane.allowance(), Allowance { at_once: 0, ahead: 0 });
         lane.not_before = Instant::now();
-        assert_eq!(lane.allowance(8), Allowance { at_once: 1, ahead: 1 });
+        assert_eq!(lane.allowance(), Allowance { at_once: 1, ahead: 1 });
         lane.record(true, MS);
-        assert!(lane.allowance(8).ahead > 8);
+        assert!(lane.allowance().ahead > 8);
     }
 }
