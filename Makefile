@@ -106,18 +106,18 @@ property-test: $(PROPERTY)/.venv/.done ## Ask every operation of the REST what i
 	cargo build --workspace --bin tollgate
 	$(ASK_ALL) --phases coverage,fuzzing --seconds 600 --examples 100
 
-lint: $(UI)/node_modules/.package-lock.json ## Formatting, clippy, types, and the licences and sources of dependencies
+lint: $(UI)/node_modules/.package-lock.json ## Formatting, clippy, types; licences, sources and known vulnerabilities of dependencies
 	@$(SETUP) lint
 	cd $(UI) && npm run --silent check
 	$(own_target)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
+	tests/audit.sh --even-unasked
 
-audit: ## Known vulnerabilities in dependencies (fetches the RustSec database from GitHub, asks npm's)
-	@$(SETUP) audit
-	cargo deny --workspace check advisories
-	cd $(UI) && npm audit --omit=dev
+audit: ## Known vulnerabilities in dependencies, by RustSec's database and npm's registry; fails where one does not answer
+	@$(SETUP) lint
+	tests/audit.sh
 
 fmt: ## Format the Rust code
 	cargo fmt --all

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a make target needs and this machine lacks, and nothing else: tests/setup.sh ui|build|test|lint|audit|bench
+# Installs what a make target needs and this machine lacks, and nothing else: tests/setup.sh ui|build|test|lint|bench
 set -euo pipefail
 
 # Debian keeps servers where a user's PATH does not look.
@@ -145,12 +145,8 @@ test)
     ;;
 lint)
     build
-    apt
-    cargo_tool cargo-deny
-    ;;
-audit)
-    build
     want git git ca-certificates
+    want jq jq
     apt
     cargo_tool cargo-deny
     ;;
@@ -173,6 +169,6 @@ bench)
     apt
     ;;
 *)
-    die "usage: tests/setup.sh ui|build|test|lint|audit|bench"
+    die "usage: tests/setup.sh ui|build|test|lint|bench"
     ;;
 esac

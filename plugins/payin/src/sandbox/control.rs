@@ -158,7 +158,7 @@ fn objects(sites: &BTreeMap<String, Site>, desk: &Desk) -> Value {
     let sites = sites.values().map(|site| {
         let (base, test) = (desk.base_url.as_str(), site.switches.test_mode);
         let mut shown = shown_site(site);
-        let payments = site.payments.values().map(|payment| {
+        let payments = site.payments.all().map(|payment| {
             let mut one = payment.json(base, test);
             let captures = payment.captures.values().map(|step| step.json("captureId", test));
             let refunds = payment.refunds.iter().map(|step| step.json("refundId", test));
@@ -212,7 +212,7 @@ fn site_section(site: &Site) -> String {
             )
         })
         .collect();
-    let payments: String = (site.payments.values().rev().take(ROWS_MAX))
+    let payments: String = (site.payments.all().rev().take(ROWS_MAX))
         .map(|payment| {
             let status = payment.state.json(payment.changed);
             let status = status

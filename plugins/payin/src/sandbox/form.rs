@@ -167,7 +167,7 @@ impl Visit {
             bill.changed = desk.now;
             bill.attempts.push(payment.id.clone());
         }
-        site.payments.insert(payment.id.clone(), payment);
+        site.payments.insert(payment);
         self.after(site, None)
     }
 

@@ -6,7 +6,7 @@
 //! | `api` | §1, §3, §9.1: routes, keys, verbs |
 //! | `json`, `money`, `stamp`, `input`, `refusal` | §2, §4, §9.2: what is read and how it is refused |
 //! | `bills`, `payments`, `steps`, `sbp`, `checks`, `payouts` | §5 |
-//! | `bank`, `till` | §8.2, §12, §13: outcomes, states, times |
+//! | `bank`, `till`, `ledger` | §8.2, §12, §13: outcomes, states, times |
 //! | `notices`, `outbox` | §11 |
 //! | `form`, `pages` | §7 |
 //! | `control` | the simulator's own |
@@ -20,6 +20,7 @@ mod desk;
 mod form;
 mod input;
 mod json;
+mod ledger;
 mod model;
 mod money;
 mod notices;

@@ -126,7 +126,7 @@ pub fn get(site: &Site, desk: &Desk, id: &str) -> Result<Value, Refusal> {
 }
 
 pub fn complete(site: &mut Site, desk: &mut Desk, id: &str, body: &Node) -> Result<Value, Refusal> {
-    if !site.payments.contains_key(id) {
+    if site.payments.get(id).is_none() {
         return Err(Refusal::NotFound);
     }
     let pares = body.at("threeDS").at("pares").text();

@@ -44,9 +44,8 @@ pub fn put(
     }
     notices::payout(site, &made, desk);
     let shown = made.json(site.switches.test_mode);
-    if let Some(payment) = site.payments.get_mut(payment) {
-        payment.payouts.insert(payout.to_owned(), made);
-    }
+    site.payments
+        .change(payment, |payment| payment.payouts.insert(payout.to_owned(), made));
     Ok(shown)
 }
 
@@ -123,12 +122,15 @@ pub fn get(site: &Site, payment: &str, payout: &str) -> Result<Value, Refusal> {
 
 /// The second stage. Repeated, it shows the payout.
 pub fn complete(site: &mut Site, desk: &mut Desk, payment: &str, payout: &str) -> Result<Value, Refusal> {
-    let from = site.payments.get_mut(payment).ok_or(Refusal::NotFound)?;
-    let known = from.payouts.get_mut(payout).ok_or(Refusal::NotFound)?;
-    let starts = known.state == PayoutState::Init;
-    if starts {
-        till::payout_start(known, desk.now);
-    }
+    let starts = site.payments.change(payment, |from| {
+        let known = from.payouts.get_mut(payout)?;
+        let starts = known.state == PayoutState::Init;
+        if starts {
+            till::payout_start(known, desk.now);
+        }
+        Some(starts)
+    });
+    let starts = starts.flatten().ok_or(Refusal::NotFound)?;
     let from = site.payments.get(payment).ok_or(Refusal::NotFound)?;
     let known = from.payouts.get(payout).ok_or(Refusal::NotFound)?;
     if starts {

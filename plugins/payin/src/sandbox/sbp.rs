@@ -137,7 +137,7 @@ pub fn decide(site: &mut Site, desk: &mut Desk, id: &str, pays: bool) -> bool {
     }
     if let Some(payment) = payment {
         notices::payment(site, &payment, desk);
-        site.payments.insert(payment.id.clone(), payment);
+        site.payments.insert(payment);
     }
     true
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use super::model::{Bill, Check, Payment, Qr, StoredCard};
+use super::ledger::Ledger;
+use super::model::{Bill, Check, Qr, StoredCard};
 
 /// A site that behaves like one in production, with every method switched on.
 pub const DEMO_SITE: &str = "demo-00";
@@ -34,7 +35,7 @@ pub struct Site {
     /// The next card is declined for this reason.
     pub next_reason: Option<String>,
     pub bills: BTreeMap<String, Bill>,
-    pub payments: BTreeMap<String, Payment>,
+    pub payments: Ledger,
     pub qrs: BTreeMap<String, Qr>,
     pub checks: BTreeMap<String, Check>,
     pub cards: BTreeMap<String, StoredCard>,
@@ -162,7 +163,7 @@ impl Site {
             switches: Switches::of(test_mode),
             next_reason: None,
             bills: BTreeMap::new(),
-            payments: BTreeMap::new(),
+            payments: Ledger::default(),
             qrs: BTreeMap::new(),
             checks: BTreeMap::new(),
             cards: BTreeMap::new(),

@@ -19,9 +19,9 @@ fn with_payment<T>(
     id: &str,
     work: impl FnOnce(&mut Site, &mut Payment) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    let mut payment = site.payments.remove(id).ok_or(Refusal::NotFound)?;
+    let mut payment = site.payments.take(id).ok_or(Refusal::NotFound)?;
     let done = work(site, &mut payment);
-    site.payments.insert(id.to_owned(), payment);
+    site.payments.insert(payment);
     done
 }
 

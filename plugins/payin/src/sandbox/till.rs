@@ -40,7 +40,7 @@ pub fn start(site: &mut Site, desk: &mut Desk, mut payment: Payment, verdict: Ve
         payment.three_ds = Some((pareq(desk), desk.now + THREE_DS));
     }
     payment.decided_at = Some(desk.now + verdict.after.unwrap_or_default());
-    site.payments.insert(id.clone(), payment);
+    site.payments.insert(payment);
     go_on(site, desk, &id);
 }
 
@@ -81,7 +81,7 @@ fn test_refusal(site: &mut Site, payment: &Payment, now: DateTime<Utc>) -> Optio
 
 /// Lets the bank speak, when nothing has to be waited for.
 fn go_on(site: &mut Site, desk: &mut Desk, id: &str) {
-    let Some(mut payment) = site.payments.remove(id) else {
+    let Some(mut payment) = site.payments.take(id) else {
         return;
     };
     let waits = payment.three_ds.is_some() || payment.decided_at.is_some_and(|at| at > desk.now);
@@ -100,7 +100,7 @@ fn go_on(site: &mut Site, desk: &mut Desk, id: &str) {
         }
         notices::payment(site, &payment, desk);
     }
-    site.payments.insert(payment.id.clone(), payment);
+    site.payments.insert(payment);
 }
 
 fn authorize(site: &mut Site, desk: &mut Desk, payment: &mut Payment) {
@@ -131,22 +131,22 @@ fn authorize(site: &mut Site, desk: &mut Desk, payment: &mut Payment) {
 
 /// §5.6: what the issuer's page posted. A payment that does not wait for it stays as it is.
 pub fn complete(site: &mut Site, desk: &mut Desk, id: &str, pares: &str) {
-    if let Some(payment) = site.payments.get_mut(id)
-        && let Some((pareq, _)) = payment.three_ds.take()
-    {
+    site.payments.change(id, |payment| {
+        let Some((pareq, _)) = payment.three_ds.take() else {
+            return;
+        };
         if !has_passed(pares, &pareq) {
             payment.refused = Some(("DECLINED_BY_MPI".to_owned(), String::new()));
         }
         payment.decided_at = payment.decided_at.map(|at| at.max(desk.now));
-    }
+    });
     go_on(site, desk, id);
 }
 
 /// Everything of a site that the clock does by now.
 pub fn tick(site: &mut Site, desk: &mut Desk) {
     let now = desk.now;
-    let ids: Vec<String> = site.payments.keys().cloned().collect();
-    for id in ids {
+    for id in site.payments.due(now) {
         too_late(site, now, &id);
         go_on(site, desk, &id);
         by_the_clock(site, desk, &id);
@@ -162,19 +162,17 @@ pub fn tick(site: &mut Site, desk: &mut Desk) {
 }
 
 fn too_late(site: &mut Site, now: DateTime<Utc>, id: &str) {
-    if let Some(payment) = site.payments.get_mut(id)
-        && let Some((_, until)) = payment.three_ds
-        && until <= now
-    {
-        payment.three_ds = None;
-        payment.decided_at = Some(until);
-        payment.refused = Some(("PAYMENT_EXPIRED_3DS".to_owned(), String::new()));
-    }
+    site.payments.change(id, |payment| {
+        if let Some((_, until)) = payment.three_ds.take_if(|(_, until)| *until <= now) {
+            payment.decided_at = Some(until);
+            payment.refused = Some(("PAYMENT_EXPIRED_3DS".to_owned(), String::new()));
+        }
+    });
 }
 
 /// Holds that end, refunds that waited, payouts on their way.
 fn by_the_clock(site: &mut Site, desk: &mut Desk, id: &str) {
-    let Some(mut payment) = site.payments.remove(id) else {
+    let Some(mut payment) = site.payments.take(id) else {
         return;
     };
     if let Some(until) = payment.hold_until.filter(|until| *until <= desk.now) {
@@ -201,7 +199,7 @@ fn by_the_clock(site: &mut Site, desk: &mut Desk, id: &str) {
             notices::payout(site, payout, desk);
         }
     }
-    site.payments.insert(payment.id.clone(), payment);
+    site.payments.insert(payment);
 }
 
 /// §12.3.
@@ -254,14 +252,6 @@ fn end_hold(site: &Site, desk: &mut Desk, payment: &mut Payment, at: DateTime<Ut
 
 /// When the clock has something to do at this site.
 pub fn next(site: &Site) -> Option<DateTime<Utc>> {
-    let payments = site.payments.values().flat_map(|payment| {
-        let deadline = payment.three_ds.as_ref().map(|(_, until)| *until);
-        let decided = payment.decided_at.filter(|_| deadline.is_none());
-        let payouts = payment.payouts.values().filter_map(|payout| payout.decided_at);
-        let refunds = payment.refunds.iter().filter_map(|refund| refund.executed_at);
-        let own = [deadline, decided, payment.hold_until].into_iter().flatten();
-        own.chain(payouts).chain(refunds)
-    });
     let bills = site.bills.values().filter(|bill| bill.state == BillState::Created);
     let qrs = site.qrs.values().filter_map(|qr| match qr.state {
         QrState::Created => Some(qr.created + Duration::minutes(qr.ttl)),
@@ -271,11 +261,8 @@ pub fn next(site: &Site) -> Option<DateTime<Utc>> {
         CheckState::Waiting3ds => check.three_ds.as_ref().map(|(_, until)| *until),
         _ => check.decided_at,
     });
-    payments
-        .chain(bills.map(|bill| bill.expires))
-        .chain(qrs)
-        .chain(checks)
-        .min()
+    let moments = bills.map(|bill| bill.expires).chain(qrs).chain(checks);
+    moments.chain(site.payments.next()).min()
 }
 
 /// When payments by a stored account are done.
