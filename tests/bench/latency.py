@@ -3,7 +3,8 @@
 
 First the closed loop finds the maximum; then half of it is sent for some minutes, whatever the answers do, and each
 request that found no free connection counts from the moment when it was due. The database's own work, checkpoints
-included, happens meanwhile.
+included, happens meanwhile. At the same rate nginx + lua answers checks and stores nothing, and pgbench writes the rows of
+a pay and nothing more: that tells what of it is the load's own, and the database's.
 """
 
 import argparse
@@ -13,9 +14,10 @@ import sys
 import bench
 
 CLIENTS = 128
-# (command, p99 that is aimed at, in ms)
-TURNS = (("check", 5.0), ("pay", 20.0))
 PART = 0.5
+# How long nginx is asked at most: nothing grows there.
+NGINX_SECONDS = 60
+PGBENCH_CLIENTS = 64
 
 
 def turn(made, command, seconds):
@@ -25,25 +27,53 @@ def turn(made, command, seconds):
         most = most["good"] / most["seconds"]
         rate = most * PART
         result = made.wrk(url, command, CLIENTS, seconds, rate)
-    result["most"], result["rate"], result["wanted"] = most, result["good"] / result["seconds"], rate
-    if result["rate"] < 0.98 * rate:
-        raise bench.Failure(f"{command}: only {result['rate']:,.0f}/s of {rate:,.0f}/s were answered")
-    return result
+    if result["good"] < 0.98 * rate * result["seconds"]:
+        raise bench.Failure(f"{command}: only {result['good'] / result['seconds']:,.0f}/s of {rate:,.0f}/s were answered")
+    return {**result, "most": most, "wanted": rate}
+
+
+def nginx(made, rate, seconds):
+    """As many checks a second, by a server that stores nothing."""
+    with made.running_nginx_lua() as (_, url):
+        return made.wrk(url, "check", CLIENTS, min(seconds, NGINX_SECONDS), rate)
+
+
+def pgbench(made, rate, seconds):
+    """As many pays a second, as rows alone; each counts from when it was due."""
+    logs = made.directory / "paced"
+    logs.mkdir(mode=0o777, exist_ok=True)
+    made.runs += 1
+    bench.run(bench.program("pgbench"), "-n", "-M", "prepared", "-c", PGBENCH_CLIENTS, "-j", 2, "-T", seconds, "-R", rate,
+              "-l", "--log-prefix", logs / "pgbench", "-D", "n=0", "-D", f"run={made.runs}",
+              "-f", bench.HERE / "peers/rows.sql", "-h", "127.0.0.1", "-p", made.postgres_port, "-U", "bench", "peers")
+    # Of a line of pgbench's log, the third field is the time in microseconds.
+    taken = sorted(int(line.split(" ", 3)[2]) for log in logs.iterdir() for line in log.open())
+    parts = {name: taken[int(len(taken) * part)] for name, part in (("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999))}
+    return {"good": len(taken), "seconds": seconds, **parts}
+
+
+# (command, p99 that is aimed at in ms, peer, the peer's turn)
+TURNS = (("check", 5.0, "nginx + lua", nginx), ("pay", 20.0, "pgbench, same rows", pgbench))
+
+
+def row(what, most, result, aim, met):
+    p50, p99, p999 = (f"{result[key] / 1000:.2f}" for key in ("p50_us", "p99_us", "p999_us"))
+    return [what, most, f"{result['good'] / result['seconds']:,.0f}", f"{result['good']:,}", p50, p99, p999, aim, met]
 
 
 def report(results, seconds):
     rows = []
-    for command, aim in TURNS:
-        result = results[command]
-        p50, p99, p999 = (result[key] / 1000 for key in ("p50_us", "p99_us", "p999_us"))
-        rows.append([command, f"{result['most']:,.0f}", f"{result['rate']:,.0f}", f"{result['good']:,}", f"{p50:.2f}",
-                     f"{p99:.2f}", f"{p999:.2f}", f"≤ {aim:.0f}", "yes" if p99 <= aim else "**no**"])
+    for command, aim, peer, _ in TURNS:
+        ours, bare = results[command]
+        met = "yes" if ours["p99_us"] <= 1000 * aim else "**no**"
+        rows += [row(command, f"{ours['most']:,.0f}", ours, f"≤ {aim:.0f}", met),
+                 row(f"as many at {peer}", "–", bare, "–", "–")]
     return "\n\n".join([
         "## Latency at half of the maximum",
         bench.table(["What", "Most/s, 64 clients", "Sent/s", "Answers", "p50 ms", "p99 ms", "p99.9 ms", "Aim, p99 ms",
                      "Met"], rows),
         f"{seconds} s each at a constant rate over {CLIENTS} connections, PostgreSQL, one merchant with the 35-line rule, "
-        "load and database on the same cores.",
+        f"load and database on the same cores; nginx {min(seconds, NGINX_SECONDS)} s, pgbench with {PGBENCH_CLIENTS} clients.",
     ]) + "\n"
 
 
@@ -66,8 +96,9 @@ def main():
             made = bench.Bench(directory, tollgate, options.seconds)
             results = {}
             with made.running_postgres():
-                for command, _ in TURNS:
-                    results[command] = turn(made, command, options.seconds)
+                for command, _, _, peer in TURNS:
+                    ours = turn(made, command, options.seconds)
+                    results[command] = ours, peer(made, ours["wanted"], options.seconds)
             text = report(results, options.seconds)
     except bench.Failure as failure:
         bench.give_up("latency", failure)

@@ -36,9 +36,8 @@ pub async fn make(plan: &Plan, stage: &mut Stage, started: Instant) {
         }
     }
     tokio::time::sleep_until((started + plan.load).into()).await;
-    while let Some(started) = starting.join_next().await {
-        started.unwrap();
-    }
+    // What keeps a node from starting may not be mended before everything is: a database that ended on a full disk, say.
+    starting.detach_all();
 }
 
 async fn begin(fault: &Fault, stage: &mut Stage) {
