@@ -34,15 +34,17 @@ function capture.network(payment, number)
   return wrk.format("PUT", wrk.path .. "/payments/" .. payment .. "/captures/" .. number, headers, "{}")
 end
 
+-- What an answer may say, in the order in which it is looked for: a payment of ours names its steps, too, and those have
+-- succeeded; a capture of the network's is completed, as a payment is.
 local reading = {
-  gateway = { id = '^{"id":"([^"]+)"', held = '"status":"authorized"', taken = '"status":"succeeded"' },
-  network = { id = '"paymentId":"([^"]+)"', held = '"COMPLETED"', taken = '"captureId"' },
+  gateway = { id = '^{"id":"([^"]+)"', { '"status":"authorized"', held = true }, { '"status":"succeeded"' } },
+  network = { id = '"paymentId":"([^"]+)"', { '"captureId"' }, { '"COMPLETED"', held = true } },
 }
 
 function init(args)
   whom, run = args[1], args[3]
   headers = { ["Authorization"] = "Bearer " .. args[2], ["Content-Type"] = "application/json", ["Accept"] = "application/json" }
-  sent, good, bad, sample = 0, 0, 0, ""
+  sent, good, taken, bad, sample = 0, 0, 0, 0, ""
   held, first_held, last_held = {}, 1, 0
 end
 
@@ -58,24 +60,26 @@ function request()
 end
 
 function response(status, _, body)
-  local known = reading[whom]
-  if status >= 300 then
+  local found
+  for _, words in ipairs(status < 300 and reading[whom] or {}) do
+    found = found or body:find(words[1], 1, true) and words
+  end
+  if not found then
     bad = bad + 1
     sample = status .. " " .. body:sub(1, 300):gsub("[%c\"\\]", " ")
-  elseif body:find(known.taken, 1, true) then
-    good = good + 1
-  elseif body:find(known.held, 1, true) then
-    good = good + 1
+    return
+  end
+  good = good + 1
+  if found.held then
     last_held = last_held + 1
-    held[last_held] = body:match(known.id)
+    held[last_held] = body:match(reading[whom].id)
   else
-    bad = bad + 1
-    sample = status .. " " .. body:sub(1, 300):gsub("[%c\"\\]", " ")
+    taken = taken + 1
   end
 end
 
 function done(summary, latency)
-  local total, sample = { sent = 0, good = 0, bad = 0 }, ""
+  local total, sample = { sent = 0, good = 0, taken = 0, bad = 0 }, ""
   for _, thread in ipairs(threads) do
     for name, value in pairs(total) do
       total[name] = value + thread:get(name)
@@ -86,8 +90,8 @@ function done(summary, latency)
   end
   local errors = summary.errors
   print(string.format(
-    '{"seconds":%.6f,"sent":%d,"good":%d,"bad":%d,"broken":%d,"p50_us":%d,"p99_us":%d,"sample":"%s"}',
-    summary.duration / 1e6, total.sent, total.good, total.bad,
+    '{"seconds":%.6f,"sent":%d,"good":%d,"taken":%d,"bad":%d,"broken":%d,"p50_us":%d,"p99_us":%d,"sample":"%s"}',
+    summary.duration / 1e6, total.sent, total.good, total.taken, total.bad,
     errors.connect + errors.read + errors.write + errors.timeout,
     latency:percentile(50), latency:percentile(99), sample
   ))

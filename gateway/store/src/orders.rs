@@ -19,9 +19,6 @@ use crate::merchants::read_id;
 use crate::tokens::NewPaymentToken;
 use crate::{NewDecision, NewEvent, NewPayment, Payment, Store, StoreError};
 
-/// A payment that changed while it was read is read again this often.
-const READS_MAX: u32 = 5;
-
 /// A payment that a merchant's system made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
@@ -261,39 +258,25 @@ impl Store {
         Ok(written)
     }
 
-    /// A payment that a merchant's system made; a terminal's is not found. All of it is of one version.
+    /// A payment that a merchant's system made; a terminal's is not found. One statement, so all of it is of one version.
     pub async fn order(&self, merchant: MerchantId, payment: PaymentId) -> Result<OrderState, StoreError> {
-        for _ in 0..READS_MAX {
-            let state = self.read_order(merchant, payment).await?;
-            let version: Option<i64> = orders::Entity::find_by_id(payment.to_string())
-                .select_only()
-                .column(orders::Column::Version)
-                .into_tuple()
-                .one(&self.reads)
-                .await?;
-            if version == Some(state.order.version) {
-                return Ok(state);
-            }
-        }
-        // It changes without end; whoever writes by this is told so.
-        self.read_order(merchant, payment).await
-    }
-
-    async fn read_order(&self, merchant: MerchantId, payment: PaymentId) -> Result<OrderState, StoreError> {
-        let order = orders::Entity::find_by_id(payment.to_string())
+        let rows = orders::Entity::find_by_id(payment.to_string())
             .filter(orders::Column::MerchantId.eq(merchant.to_string()))
-            .one(&self.reads)
-            .await?
-            .ok_or(StoreError::NotFound("this payment"))?;
-        let payment = self.payment(merchant, payment).await?;
-        let rows = order_operations::Entity::find()
-            .filter(order_operations::Column::PaymentId.eq(payment.id.to_string()))
+            .find_also_related(payments::Entity)
+            .find_also_related(order_operations::Entity)
             .order_by_asc(order_operations::Column::CreatedAt)
             .order_by_asc(order_operations::Column::Number)
             .all(&self.reads)
             .await?;
+        let (mut found, mut steps) = (None, Vec::with_capacity(rows.len()));
+        for (order, payment, step) in rows {
+            found = found.or_else(|| payment.map(|payment| (order, payment)));
+            steps.extend(step);
+        }
+        let (order, payment) = found.ok_or(StoreError::NotFound("this payment"))?;
+        let payment = Payment::read(payment)?;
         let currency = payment.amount.currency();
-        let operations = rows.into_iter().map(|row| OrderOperation::read(row, currency));
+        let operations = steps.into_iter().map(|row| OrderOperation::read(row, currency));
         Ok(OrderState {
             operations: operations.collect::<Result<_, _>>()?,
             order: Order::read(order, payment)?,

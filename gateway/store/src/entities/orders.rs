@@ -32,4 +32,18 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
+impl Related<super::payments::Entity> for Entity {
+    fn to() -> RelationDef {
+        let to_payment = Self::belongs_to(super::payments::Entity).from(Column::PaymentId);
+        to_payment.to(super::payments::Column::Id).into()
+    }
+}
+
+impl Related<super::order_operations::Entity> for Entity {
+    fn to() -> RelationDef {
+        let to_steps = Self::belongs_to(super::order_operations::Entity).from(Column::PaymentId);
+        to_steps.to(super::order_operations::Column::PaymentId).into()
+    }
+}
+
 impl ActiveModelBehavior for ActiveModel {}

@@ -72,3 +72,47 @@ fn next(payment: &Payment) -> Option<DateTime<Utc>> {
     let own = [deadline, decided, payment.hold_until].into_iter().flatten();
     own.chain(payouts).chain(refunds).min()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::desk::Desk;
+    use super::super::money::Sum;
+    use super::super::sbp;
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    fn held(id: &str, until: Option<i64>) -> Payment {
+        let amount = Sum {
+            cents: 100,
+            currency: "RUB".to_owned(),
+        };
+        Payment {
+            hold_until: until.map(at),
+            ..sbp::paid(id.to_owned(), "bill".to_owned(), "qr", amount, &Desk::new())
+        }
+    }
+
+    #[test]
+    fn a_payment_is_due_at_its_moment_whatever_became_of_it_before() {
+        let mut ledger = Ledger::default();
+        ledger.insert(held("late", Some(30)));
+        ledger.insert(held("never", None));
+        ledger.insert(held("soon", Some(10)));
+        assert_eq!((ledger.next(), ledger.len()), (Some(at(10)), 3));
+        assert_eq!(ledger.due(at(9)), Vec::<String>::new());
+        assert_eq!(ledger.due(at(30)), ["soon", "late"]);
+
+        ledger.change("soon", |payment| payment.hold_until = Some(at(40)));
+        assert_eq!(ledger.due(at(40)), ["late", "soon"]);
+        // One that takes another's place, and one that is away to be worked on.
+        ledger.insert(held("late", None));
+        assert_eq!(ledger.next(), Some(at(40)));
+        let taken = ledger.take("soon").unwrap();
+        assert_eq!(ledger.next(), None);
+        ledger.insert(taken);
+        assert_eq!(ledger.next(), Some(at(40)));
+    }
+}

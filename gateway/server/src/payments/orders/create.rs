@@ -238,7 +238,9 @@ impl Orders {
             };
             let (Some(next), Err(error)) = (next, &result) else {
                 let change = |settling: &mut Settling| Ok(settle(settling, &operation, result.as_ref()));
-                return self.write_answering(tenant, payment, key, CREATED, change).await;
+                return self
+                    .write_answering(tenant, payment, Some(state), key, CREATED, change)
+                    .await;
             };
             let number = self.parts.store.numbers().next().await?;
             let retry = self.intent(operation.kind, next, number, operation.amount);
@@ -255,7 +257,7 @@ impl Orders {
             let state = self.write(tenant, payment, change).await?;
             if state.operations.iter().all(|known| known.id != retry.id) {
                 return self
-                    .write_answering(tenant, payment, key, CREATED, |_| Ok(Settled::default()))
+                    .write_answering(tenant, payment, None, key, CREATED, |_| Ok(Settled::default()))
                     .await;
             }
             tracing::info!(%payment, from = connection.row.slug, to = next.row.slug, %error, "failing over");

@@ -226,7 +226,7 @@ impl Orders {
     where
         F: Fn(&mut Settling) -> Result<Settled, OrderError>,
     {
-        Ok(self.write_answering(tenant, payment, None, 0, change).await?.0)
+        Ok(self.write_answering(tenant, payment, None, None, 0, change).await?.0)
     }
 
     /// What the caller hears: the payment, unless a repeat was told of it before, because this node took so long, or the
@@ -246,11 +246,12 @@ impl Orders {
 
     /// Applies `change` to the payment as it is now, and stores what came of it with the answer to the request that
     /// `key` names; and whether that had been answered before. Of two that change a payment at once the slower looks
-    /// again.
+    /// again. `seen` is the payment as the caller knows it, which spares reading it where nobody changed it since.
     async fn write_answering<F>(
         &self,
         tenant: &BoundTenant,
         payment: PaymentId,
+        mut seen: Option<OrderState>,
         key: Option<&RequestKey>,
         answer_status: u16,
         change: F,
@@ -259,7 +260,11 @@ impl Orders {
         F: Fn(&mut Settling) -> Result<Settled, OrderError>,
     {
         for _ in 0..OVERTAKEN_MAX {
-            let before = self.parts.store.order(tenant.merchant.id, payment).await?;
+            let is_read_now = seen.is_none();
+            let before = match seen.take() {
+                Some(seen) => seen,
+                None => self.parts.store.order(tenant.merchant.id, payment).await?,
+            };
             let known = before.operations.clone();
             let mut settling = Settling::of(before, self.now(), self.on_its_way())?;
             let settled = change(&mut settling)?;
@@ -272,7 +277,10 @@ impl Orders {
             });
             let operations = changed_operations(&known, &after.operations);
             if !settled.changed && operations.is_empty() && answer.is_none() {
-                return Ok((after, false));
+                if is_read_now {
+                    return Ok((after, false));
+                }
+                continue;
             }
             let change = OrderChange {
                 operations,

@@ -124,7 +124,8 @@ impl Orders {
             let result = self.ask_step(connection, &state, &operation, work).await;
             let change = |settling: &mut Settling| Ok(settle(settling, &operation, result.as_ref()));
             let status = if work.kind() == StepKind::Refund { CREATED } else { OK };
-            let written = self.write_answering(tenant, payment, key, status, change).await?;
+            let seen = Some(with_intent(state, operation.clone()));
+            let written = self.write_answering(tenant, payment, seen, key, status, change).await?;
             return self.heard(tenant, key, status, written).await;
         }
         Err(OrderError::Overtaken)
@@ -264,6 +265,16 @@ fn abandoned_becomes_doubt(settling: &mut Settling, until: chrono::DateTime<chro
     for at in abandoned {
         settled.merge(settling.in_doubt(at, &fault));
     }
+}
+
+/// The payment when its intent is stored, as it would be read.
+fn with_intent(mut state: OrderState, operation: OrderOperation) -> OrderState {
+    state.order.version += 1;
+    state.operations.push(operation);
+    state
+        .operations
+        .sort_by_key(|operation| (operation.created_at, operation.number));
+    state
 }
 
 /// How much the step moves, if the payment and its connection allow it. Steps that are still open count as done: money
