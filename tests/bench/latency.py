@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures how long a check and a pay take at half of what the gateway can do, at a constant rate (open loop).
 
-First the closed loop finds the maximum; then half of it is sent for some minutes, whatever the answers do, and each
+First the closed loop finds the maximum that lasts: the first half minute, in which the database's memory is not full yet,
+does not count. Then half of it is sent for some minutes, whatever the answers do, and each
 request that found no free connection counts from the moment when it was due. The database's own work, checkpoints
 included, happens meanwhile. At the same rate nginx + lua answers checks and stores nothing, and pgbench writes the rows of
 a pay and nothing more: that tells what of it is the load's own, and the database's.
@@ -15,6 +16,9 @@ import bench
 
 CLIENTS = 128
 PART = 0.5
+# How long the maximum takes to be one that lasts, and how long it is measured then.
+FILLING_SECONDS = 30
+MOST_SECONDS = 30
 # How long nginx is asked at most: nothing grows there.
 NGINX_SECONDS = 60
 PGBENCH_CLIENTS = 64
@@ -22,8 +26,8 @@ PGBENCH_CLIENTS = 64
 
 def turn(made, command, seconds):
     with made.running_tollgate("postgres") as (_, url):
-        made.wrk(url, command, 64, bench.WARM_UP_SECONDS)
-        most = made.wrk(url, command, 64, 10)
+        made.wrk(url, command, 64, min(FILLING_SECONDS, seconds))
+        most = made.wrk(url, command, 64, min(MOST_SECONDS, seconds))
         most = most["good"] / most["seconds"]
         rate = most * PART
         result = made.wrk(url, command, CLIENTS, seconds, rate)

@@ -19,6 +19,8 @@ import bench
 
 FEW, MANY = 10_000, 10_000_000
 ASKED = 300
+# Pages that are read before, so that each question is for another payment or place.
+PAGES = 20
 AIM = 2.0
 LIST = "/admin/v1/merchants/bench/payments"
 
@@ -67,8 +69,12 @@ def questions(office, count):
             return taken
         return ask
 
-    some, _ = office.get(f"{LIST}?limit=100")
-    ids = [payment["id"] for payment in some["data"]]
+    ids, cursors, after = [], [], ""
+    for _ in range(PAGES):
+        some, _ = office.get(f"{LIST}?limit=50{after}")
+        ids += [payment["id"] for payment in some["data"]]
+        cursors.append(some["next"])
+        after = f"&cursor={cursors[-1]}"
 
     def page():
         answer, taken = office.get(f"{LIST}?limit=50")
@@ -76,7 +82,7 @@ def questions(office, count):
         return taken
 
     def next_page():
-        answer, taken = office.get(f"{LIST}?limit=50&after={secrets.choice(ids)}")
+        answer, taken = office.get(f"{LIST}?limit=50&cursor={secrets.choice(cursors)}")
         found(answer)
         return taken
 

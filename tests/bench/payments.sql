@@ -31,6 +31,6 @@ SELECT 'pay_' || moments.prefix || lpad(number::text, 16, '0'), merchants.id, co
     '<?xml version="1.0" encoding="UTF-8"?><response><osmp_txn_id>' || (700000000000000000 + number) ||
         '</osmp_txn_id><prv_txn>' || (1000000000 + number) || '</prv_txn><sum>10.45</sum><ccy>RUB</ccy><result>0</result></response>',
     to_char(moments.at, 'YYYYMMDDHH24MISS'), moments.at, false, '{}', moments.at, moments.at
-FROM generate_series(@COUNT@ - 1, @FROM@, -1) AS number JOIN moments ON moments.slot = number / 16, merchants
+FROM generate_series(@COUNT@::bigint - 1, @FROM@, -1) AS number JOIN moments ON moments.slot = number / 16, merchants
 JOIN connections ON connections.merchant_id = merchants.id AND connections.slug = 'terminal'
 WHERE merchants.slug = 'bench';
