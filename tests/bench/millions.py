@@ -7,6 +7,7 @@ before. The newest ten thousand payments are of the last day in both cases.
 
 import argparse
 import http.client
+import itertools
 import json
 import pathlib
 import secrets
@@ -19,6 +20,7 @@ import bench
 
 FEW, MANY = 10_000, 10_000_000
 ASKED = 300
+DAY_SECONDS = 86_400
 # Pages that are read before, so that each question is for another payment or place.
 PAGES = 20
 AIM = 2.0
@@ -86,6 +88,11 @@ def questions(office, count):
         found(answer)
         return taken
 
+    def overview(path):
+        # An answer is kept for a while, so each question is for a day of another length.
+        spans = itertools.count(DAY_SECONDS)
+        return lambda: office.get(f"{path}?span_s={next(spans)}")[1]
+
     return [
         ("search by the network's id", search(lambda number: 700000000000000000 + number)),
         ("search by our number", search(lambda number: 1000000000 + number)),
@@ -95,8 +102,8 @@ def questions(office, count):
         ("first page of payments", page),
         ("a further page", next_page),
         ("only declined ones", lambda: office.get(f"{LIST}?limit=50&status=declined")[1]),
-        ("overview of a merchant", lambda: office.get("/admin/v1/merchants/bench/overview")[1]),
-        ("overview of all", lambda: office.get("/admin/v1/overview")[1]),
+        ("overview of a merchant", overview("/admin/v1/merchants/bench/overview")),
+        ("overview of all", overview("/admin/v1/overview")),
     ]
 
 
