@@ -487,12 +487,15 @@ class Bench:
     def pay_php(self, clients):
         return self.pay(self.running_php(), clients, "peers", "php_transaction")
 
+    def run_pgbench(self, script, clients, seconds, *further):
+        self.runs += 1
+        return run(program("pgbench"), "-n", "-M", "prepared", "-c", clients, "-j", 2, "-T", seconds, *further,
+                   "-D", "n=0", "-D", f"run={self.runs}", "-f", HERE / "peers" / script,
+                   "-h", "127.0.0.1", "-p", self.postgres_port, "-U", "bench", "peers")
+
     def pgbench(self, script, table, clients):
         def load(seconds):
-            self.runs += 1
-            output = run(program("pgbench"), "-n", "-M", "prepared", "-c", clients, "-j", 2, "-T", seconds,
-                         "-D", "n=0", "-D", f"run={self.runs}", "-f", HERE / "peers" / script,
-                         "-h", "127.0.0.1", "-p", self.postgres_port, "-U", "bench", "peers")
+            output = self.run_pgbench(script, clients, seconds)
 
             def figure(pattern):
                 return float(re.search(pattern, output).group(1))

@@ -45,11 +45,8 @@ def nginx(made, rate, seconds):
 def pgbench(made, rate, seconds):
     """As many pays a second, as rows alone; each counts from when it was due."""
     logs = made.directory / "paced"
-    logs.mkdir(mode=0o777, exist_ok=True)
-    made.runs += 1
-    bench.run(bench.program("pgbench"), "-n", "-M", "prepared", "-c", PGBENCH_CLIENTS, "-j", 2, "-T", seconds, "-R", rate,
-              "-l", "--log-prefix", logs / "pgbench", "-D", "n=0", "-D", f"run={made.runs}",
-              "-f", bench.HERE / "peers/rows.sql", "-h", "127.0.0.1", "-p", made.postgres_port, "-U", "bench", "peers")
+    logs.mkdir()
+    made.run_pgbench("rows.sql", PGBENCH_CLIENTS, seconds, "-R", rate, "-l", "--log-prefix", logs / "pgbench")
     # Of a line of pgbench's log, the third field is the time in microseconds.
     taken = sorted(int(line.split(" ", 3)[2]) for log in logs.iterdir() for line in log.open())
     parts = {name: taken[int(len(taken) * part)] for name, part in (("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999))}
