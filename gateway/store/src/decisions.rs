@@ -151,7 +151,10 @@ impl Store {
     }
 
     /// The next merchant, in the order of ids, that has decisions; from the first one for `None`.
-    pub async fn merchant_with_decisions(&self, after: Option<MerchantId>) -> Result<Option<MerchantId>, StoreError> {
+    pub(crate) async fn merchant_with_decisions(
+        &self,
+        after: Option<MerchantId>,
+    ) -> Result<Option<MerchantId>, StoreError> {
         let after = after.map_or_else(String::new, |id| id.to_string());
         let merchant: Option<String> = decisions::Entity::find()
             .select_only()
@@ -165,7 +168,7 @@ impl Store {
     }
 
     /// Deletes up to `limit` of a merchant's decisions beyond the newest `kept`. Returns how many went.
-    pub async fn delete_decisions_beyond(
+    pub(crate) async fn delete_decisions_beyond(
         &self,
         merchant: MerchantId,
         kept: u64,

@@ -13,6 +13,7 @@ mod canaries;
 mod certificate_warnings;
 mod client_certificates;
 mod connect;
+mod decision_share;
 mod decisions;
 mod deliveries;
 mod endpoints;
@@ -62,6 +63,7 @@ pub use canaries::{CanaryOf, CanaryStatus, NewCanary, RuleCanary};
 pub use certificate_warnings::{CertificateWarning, ShownIdentity};
 pub use client_certificates::{BoundCertificate, ClientCertificate, ClientCertificateKind, NewClientCertificate};
 pub use connect::{DatabaseOptions, Store};
+pub use decision_share::DecisionShare;
 pub use decisions::{Behaviour, DecisionFilter, NewDecision, Record, StoredDecision};
 pub use deliveries::{
     AttemptRecord, Claim, ClaimedDelivery, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NextStep,

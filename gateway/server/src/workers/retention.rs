@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Duration as Days, Utc};
 use plugin_sdk::Clock;
-use store::{Store, StoreError};
+use store::{DecisionShare, Store, StoreError};
 use tokio::sync::watch;
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -26,8 +26,9 @@ pub struct Retention {
 
 impl Retention {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut share = DecisionShare::new(self.store.clone(), self.decision_rows, CHUNK);
         loop {
-            if let Err(error) = self.sweep().await {
+            if let Err(error) = self.sweep(&mut share).await {
                 tracing::warn!(%error, "old records cannot be deleted; trying again later");
             }
             tokio::select! {
@@ -37,7 +38,7 @@ impl Retention {
         }
     }
 
-    async fn sweep(&self) -> Result<(), StoreError> {
+    async fn sweep(&self, share: &mut DecisionShare) -> Result<(), StoreError> {
         let now = self.clock.now();
         let exchanges_until = now - Days::days(i64::from(self.exchange_days));
         let mut deleted = 0;
@@ -62,7 +63,7 @@ impl Retention {
         }
         let keys_until = now - Days::days(i64::from(self.key_days));
         while self.store.delete_keys_before(keys_until, CHUNK).await? == CHUNK {}
-        let decisions = self.sweep_decisions(now).await?;
+        let decisions = self.delete_old_decisions(now).await? + share.sweep().await?;
         while self.store.cancel_undeliverable().await? > 0 {}
         if deleted + registrations + decisions > 0 {
             tracing::info!(exchanges = deleted, registrations, decisions, "old records deleted");
@@ -70,7 +71,7 @@ impl Retention {
         Ok(())
     }
 
-    async fn sweep_decisions(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    async fn delete_old_decisions(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let until = now - Days::days(i64::from(self.decision_days));
         let mut deleted = 0;
         loop {
@@ -79,20 +80,6 @@ impl Retention {
             if gone < CHUNK {
                 break;
             }
-        }
-        let mut merchant = self.store.merchant_with_decisions(None).await?;
-        while let Some(id) = merchant {
-            loop {
-                let gone = self
-                    .store
-                    .delete_decisions_beyond(id, self.decision_rows, CHUNK)
-                    .await?;
-                deleted += gone;
-                if gone < CHUNK {
-                    break;
-                }
-            }
-            merchant = self.store.merchant_with_decisions(Some(id)).await?;
         }
         Ok(deleted)
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use e2e::Backend::{self, Postgres, Sqlite};
 use plugin_sdk::{DecisionId, MerchantId};
 use rstest::rstest;
-use store::{Cursor, DecisionFilter, LogWriter, NewDecision, PaymentWriter, Record, StoreError};
+use store::{Cursor, DecisionFilter, DecisionShare, LogWriter, NewDecision, PaymentWriter, Record, StoreError};
 
 use crate::world::{World, merchant, now, seconds};
 
@@ -149,13 +149,52 @@ async fn old_decisions_go_and_so_do_those_beyond_a_merchants_share(#[values(Sqli
     let until = now() - seconds(150);
     assert_eq!(store.delete_decisions_before(until, 100).await.unwrap(), 2);
     assert_eq!(left().await, ["acme 100", "acme 50", "acme 0", "other"]);
-    let mut merchants = Vec::new();
-    while let Some(next) = store.merchant_with_decisions(merchants.last().copied()).await.unwrap() {
-        merchants.push(next);
-    }
-    assert_eq!(merchants, [world.merchant.id, other]);
-    for merchant in merchants {
-        while store.delete_decisions_beyond(merchant, 2, 1).await.unwrap() > 0 {}
-    }
+    let mut share = DecisionShare::new(store.clone(), 2, 1);
+    assert_eq!(share.sweep().await.unwrap(), 1);
     assert_eq!(left().await, ["acme 50", "acme 0", "other"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_merchants_share_is_counted_as_decisions_come(#[values(Sqlite, Postgres)] backend: Backend) {
+    let world = World::new(backend).await;
+    let store = &world.store;
+    let other = merchant(store, "other").await.id;
+    let log = LogWriter::start(store);
+    let mut share = DecisionShare::new(store.clone(), 20, 2);
+    let mut number = 0;
+    let mut decided = async |merchant, times: usize| {
+        for _ in 0..times {
+            number += 1;
+            log.decision(decision(&world, merchant, &format!("{number:03}"), 0))
+                .unwrap();
+        }
+        log.flush().await;
+    };
+    let left = async || {
+        world
+            .database
+            .texts("SELECT account FROM decisions ORDER BY account")
+            .await
+            .len()
+    };
+    assert_eq!(share.sweep().await.unwrap(), 0);
+    // A twentieth more than the share may stay.
+    decided(world.merchant.id, 21).await;
+    decided(other, 3).await;
+    assert_eq!(share.sweep().await.unwrap(), 0);
+    decided(world.merchant.id, 5).await;
+    assert_eq!(share.sweep().await.unwrap(), 6);
+    assert_eq!(left().await, 23);
+    decided(world.merchant.id, 1).await;
+    decided(other, 1).await;
+    assert_eq!(share.sweep().await.unwrap(), 0);
+    decided(world.merchant.id, 1).await;
+    assert_eq!(share.sweep().await.unwrap(), 2);
+    assert_eq!(left().await, 24);
+    // Another node, or this one after a start, counts what is there.
+    decided(other, 30).await;
+    let mut fresh = DecisionShare::new(store.clone(), 20, 100);
+    assert_eq!(fresh.sweep().await.unwrap(), 14);
+    assert_eq!(fresh.sweep().await.unwrap(), 0);
 }
