@@ -74,7 +74,8 @@ def report(results, seconds):
         bench.table(["What", "Most/s, 64 clients", "Sent/s", "Answers", "p50 ms", "p99 ms", "p99.9 ms", "Aim, p99 ms",
                      "Met"], rows),
         f"{seconds} s each at a constant rate over {CLIENTS} connections, PostgreSQL, one merchant with the 35-line rule, "
-        f"load and database on the same cores; nginx {min(seconds, NGINX_SECONDS)} s, pgbench with {PGBENCH_CLIENTS} clients.",
+        f"load and database on the same cores; nginx {min(seconds, NGINX_SECONDS)} s, pgbench with {PGBENCH_CLIENTS} clients; "
+        f"{bench.writeback()}.",
     ]) + "\n"
 
 
