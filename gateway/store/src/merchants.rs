@@ -173,12 +173,7 @@ impl Store {
     }
 
     pub async fn merchant_by_slug(&self, slug: &str) -> Result<Merchant, StoreError> {
-        let row = merchants::Entity::find()
-            .filter(merchants::Column::Slug.eq(slug))
-            .filter(merchants::Column::Status.ne(MerchantStatus::Deleted.as_str()))
-            .one(&self.reads)
-            .await?;
-        Merchant::read(row.ok_or(StoreError::NotFound("this merchant"))?)
+        merchant_of_slug(&self.reads, slug).await
     }
 
     pub async fn merchants(&self, cursor: &Cursor) -> Result<Page<Merchant>, StoreError> {
@@ -334,22 +329,28 @@ impl Store {
 
     /// The merchant with all that serves it; `None` when no such merchant takes calls.
     pub async fn tenant(&self, slug: &str) -> Result<Option<Tenant>, StoreError> {
-        let merchant = match self.merchant_by_slug(slug).await {
+        // On one connection: each of many statements would take one from the pool, and try it before it goes back.
+        let reads = self.reads.begin().await?;
+        let merchant = match merchant_of_slug(&reads, slug).await {
             Ok(merchant) => merchant,
-            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(StoreError::NotFound(_)) => {
+                reads.commit().await?;
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
-        let connections = connections_of(&self.reads, merchant.id).await?;
-        let endpoints = endpoints::of_merchant(&self.reads, merchant.id).await?;
+        let connections = connections_of(&reads, merchant.id).await?;
+        let endpoints = endpoints::of_merchant(&reads, merchant.id).await?;
         let rules = match merchant.published_rules {
-            Some(number) => Some(rules::revision(&self.reads, merchant.id, number).await?),
+            Some(number) => Some(rules::revision(&reads, merchant.id, number).await?),
             None => None,
         };
-        let limits = limits::of_merchant(&self.reads, merchant.id).await?;
-        let rule_settings = rule_settings::of_merchant(&self.reads, merchant.id).await?;
-        let rule_secrets = rule_secrets::of_merchant(&self.reads, merchant.id).await?;
-        let shadow = shadows::running(&self.reads, merchant.id).await?;
-        let canary = canaries::in_service(&self.reads, merchant.id).await?;
+        let limits = limits::of_merchant(&reads, merchant.id).await?;
+        let rule_settings = rule_settings::of_merchant(&reads, merchant.id).await?;
+        let rule_secrets = rule_secrets::of_merchant(&reads, merchant.id).await?;
+        let shadow = shadows::running(&reads, merchant.id).await?;
+        let canary = canaries::in_service(&reads, merchant.id).await?;
+        reads.commit().await?;
         Ok(Some(Tenant {
             merchant,
             connections,
@@ -434,6 +435,15 @@ pub(crate) async fn published_rules(
 ) -> Result<Option<i32>, StoreError> {
     let row = merchants::Entity::find_by_id(id.to_string()).one(transaction).await?;
     Ok(row.and_then(|row| row.published_rules))
+}
+
+async fn merchant_of_slug(connection: &impl ConnectionTrait, slug: &str) -> Result<Merchant, StoreError> {
+    let row = merchants::Entity::find()
+        .filter(merchants::Column::Slug.eq(slug))
+        .filter(merchants::Column::Status.ne(MerchantStatus::Deleted.as_str()))
+        .one(connection)
+        .await?;
+    Merchant::read(row.ok_or(StoreError::NotFound("this merchant"))?)
 }
 
 async fn connections_of(

@@ -6,19 +6,19 @@ mod statements;
 
 use std::collections::BTreeSet;
 
-use full_moon::ast::{Block, Expression, FunctionDeclaration, LastStmt, Var};
+use full_moon::LuaVersion;
+use full_moon::ast::{Ast, Block, Expression, FunctionDeclaration, LastStmt, Var};
 use full_moon::node::Node;
-use full_moon::tokenizer::{Position, TokenReference, TokenType};
+use full_moon::tokenizer::{Lexer, LexerResult, Position, TokenReference, TokenType};
 
 use super::kinds::Kind;
 use super::{Finding, Known, Place, Severity, flow};
 use crate::program;
 
 pub(super) fn findings(text: &str, known: &Known) -> Vec<Finding> {
-    let tree = match full_moon::parse_fallible(text, full_moon::LuaVersion::luau()).into_result() {
+    let tree = match tree_of(text) {
         Ok(tree) => tree,
-        Err(errors) => {
-            let line = errors.first().map_or(1, |error| line_of(error.range().0));
+        Err(line) => {
             let place = Place {
                 line,
                 end_line: line,
@@ -33,6 +33,20 @@ pub(super) fn findings(text: &str, known: &Known) -> Vec<Finding> {
     walk.api_header(text);
     walk.script(tree.nodes());
     walk.findings
+}
+
+/// Otherwise the line that is not understood.
+fn tree_of(text: &str) -> Result<Ast, u32> {
+    let version = LuaVersion::luau();
+    // The parser panics at some of what the lexer does not know, such as a form feed behind a type.
+    match Lexer::new(text, version).collect() {
+        LexerResult::Ok(_) => {}
+        LexerResult::Recovered(_, errors) | LexerResult::Fatal(errors) => {
+            return Err(errors.first().map_or(1, |error| line_of(error.range().0)));
+        }
+    }
+    let parsed = full_moon::parse_fallible(text, version).into_result();
+    parsed.map_err(|errors| errors.first().map_or(1, |error| line_of(error.range().0)))
 }
 
 pub(super) struct Walk<'a> {
