@@ -134,6 +134,7 @@ bench: ## Compare with nginx, HAProxy, pgbench, php-fpm and others on this machi
 	$(bench_binaries)
 	python3 tests/bench/bench.py --tollgate $(BENCH)/tollgate --constant $(BENCH)/constant --output tests/bench/RESULTS.md
 	python3 tests/bench/decisions.py --decisions $(BENCH)/examples/decisions --output tests/bench/DECISIONS.md
+	python3 tests/bench/merchants.py --tollgate $(BENCH)/tollgate --output tests/bench/MERCHANTS.md
 	python3 tests/bench/neighbours.py --tollgate $(BENCH)/tollgate --pace $(BENCH)/pace --output tests/bench/NEIGHBOURS.md
 	python3 tests/bench/guards.py --tollgate $(BENCH)/tollgate --pace $(BENCH)/pace --constant $(BENCH)/constant --output tests/bench/GUARDS.md
 	python3 tests/bench/tls.py --tollgate $(BENCH)/tollgate --output tests/bench/TLS.md

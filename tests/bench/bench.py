@@ -256,12 +256,12 @@ class Bench:
         target.write_text(text)
         return target
 
-    def multiply(self):
+    def multiply(self, count=MANY_MERCHANTS):
         """Many merchants like the one that was set up, straight into the database."""
         if self.multiplied:
             return
         self.multiplied = True
-        self.sql("tollgate", (HERE / "merchants.sql").read_text().replace("@COUNT@", str(MANY_MERCHANTS)))
+        self.sql("tollgate", (HERE / "merchants.sql").read_text().replace("@COUNT@", str(count)))
 
     # PostgreSQL
 
@@ -379,13 +379,14 @@ class Bench:
 
     # Load
 
-    def wrk(self, url, command, clients, seconds, rate=None, merchants=1):
-        """At a constant rate of so many a second, if one is given. With many merchants the URL has a `%d` for which."""
+    def wrk(self, url, command, clients, seconds, rate=None, merchants=1, zipf=0):
+        """At a constant rate of so many a second, if one is given. With many merchants the URL has a `%d` for which: one
+        after the other, or by Zipf's law with this exponent."""
         self.runs += 1
         threads = 1 if command == "check" else 2
         output = run(program("wrk"), f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--timeout", "20s",
                      "-s", HERE / "load.lua", url.replace("%d", "%25d"), "--", command, self.runs,
-                     0 if rate is None else rate / threads, merchants)
+                     0 if rate is None else rate / threads, merchants, zipf)
         result = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
         if result["bad"] or result["broken"] or not result["good"]:
             raise Failure(f"{url}: {result['good']} successes, {result['bad']} other answers, {result['broken']} "

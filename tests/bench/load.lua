@@ -1,7 +1,8 @@
--- The load that wrk makes: `wrk … URL -- COMMAND RUN [RATE [MERCHANTS]]`. Every request has a txn_id of its own, and every answer is
+-- The load that wrk makes: `wrk … URL -- COMMAND RUN [RATE [MERCHANTS [ZIPF]]]`. Every request has a txn_id of its own, and every answer is
 -- read: one without `<result>0</result>` counts as failed, however fast it came.
 --
--- With MERCHANTS the URL has a `%25d`: which of them is asked, one after the other.
+-- With MERCHANTS the URL has a `%25d`: which of them is asked, one after the other, or, with ZIPF, the n-th one as often as
+-- 1 / n ^ ZIPF says.
 -- Without RATE (or 0) each connection asks again as soon as it was answered (closed loop). With it each thread sends so many a
 -- second whatever the answers do (open loop): a request that found no free connection counts from when it was due.
 local ffi = require("ffi")
@@ -41,6 +42,33 @@ local function luhn_digit(digits)
   return (10 - sum % 10) % 10
 end
 
+-- Draws numbers up to `count` by Zipf's law.
+local function zipf(count, exponent)
+  local up_to, total = {}, 0
+  for number = 1, count do
+    total = total + number ^ -exponent
+    up_to[number] = total
+  end
+  return function()
+    local wanted, low, high = math.random() * total, 1, count
+    while low < high do
+      local middle = math.floor((low + high) / 2)
+      if up_to[middle] < wanted then
+        low = middle + 1
+      else
+        high = middle
+      end
+    end
+    return low
+  end
+end
+
+local function one_after_the_other(count)
+  return function()
+    return 1 + sent * 7919 % count
+  end
+end
+
 -- A connection is free: it takes the next moment that is due, which may be over. Timers have a millisecond's grain, so who
 -- waits for its moment counts from when it is sent.
 local function wait_for_its_moment()
@@ -64,7 +92,11 @@ end
 function init(args)
   sent, good, bad, sample = 0, 0, 0, ""
   local command, run, rate = args[1], args[2], tonumber(args[3] or 0)
-  merchants = tonumber(args[4] or 1)
+  local merchants, exponent = tonumber(args[4] or 1), tonumber(args[5] or 0)
+  if merchants > 1 then
+    math.randomseed(tonumber(run) * 100 + id)
+    merchant = exponent > 0 and zipf(merchants, exponent) or one_after_the_other(merchants)
+  end
   steps = {}
   if rate > 0 then
     interval_us, next_due = 1e6 / rate, now_us()
@@ -91,8 +123,8 @@ function request()
     moments[first_moment], first_moment = nil, first_moment + 1
   end
   local head = prefix
-  if merchants > 1 then
-    head = string.format(prefix, 1 + sent * 7919 % merchants)
+  if merchant then
+    head = string.format(prefix, merchant())
   end
   return wrk.format("GET", string.format("%s%010d&account=%s%s", head, sent, accounts[sent % 10000], suffix))
 end
