@@ -135,19 +135,14 @@ fn hide_value<'a>(output: &mut String, from_value: &'a str) -> &'a str {
 
 /// How far a number goes that starts here: digits, with single separators between them as people type cards.
 fn number_length(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let mut end = 0;
     loop {
-        while is_digit(end) {
-            end += 1;
-        }
-        let separator = match bytes.get(end) {
-            Some(b' ' | b'-' | b'+') => 1,
-            Some(b'%') if text.get(end..).is_some_and(|rest| rest.starts_with("%20")) => 3,
-            _ => return end,
-        };
-        if !is_digit(end + separator) {
+        let rest = text.get(end..).unwrap_or_default();
+        end += group_length(rest);
+        let rest = text.get(end..).unwrap_or_default();
+        let separator = separator_length(rest);
+        let goes_on = rest.as_bytes().get(separator).is_some_and(u8::is_ascii_digit);
+        if separator == 0 || !goes_on {
             return end;
         }
         end += separator;
@@ -158,31 +153,78 @@ fn push_number(output: &mut String, number: &str) {
     let names_payment = ["txn_id=", "osmp_txn_id>", "prv_txn>", "txn_date="]
         .iter()
         .any(|name| output.ends_with(name));
-    let card = (!names_payment).then(|| card_digits(number)).flatten();
-    let Some(digits) = card else {
-        output.push_str(number);
-        return;
-    };
-    let length = digits.len();
-    output.extend(digits.into_iter().enumerate().map(|(at, digit)| match at {
-        0..6 => char::from(digit),
-        _ if at + 4 >= length => char::from(digit),
-        _ => '*',
-    }));
+    let id = if names_payment { group_length(number) } else { 0 };
+    let (id, mut rest) = number.split_at(id);
+    output.push_str(id);
+    while let Some(Found { before, card, after }) = first_card(rest) {
+        output.push_str(before);
+        let length = card.len();
+        output.extend(card.into_iter().enumerate().map(|(at, digit)| match at {
+            0..6 => char::from(digit),
+            _ if at + 4 >= length => char::from(digit),
+            _ => '*',
+        }));
+        rest = after;
+    }
+    output.push_str(rest);
 }
 
-/// The digits of a number, with separators or without, if they can be a card's.
-fn card_digits(number: &str) -> Option<ArrayVec<u8, PAN_LENGTH_MAX>> {
-    let mut digits = ArrayVec::new();
-    let mut rest = number;
-    while let Some(byte) = rest.bytes().next() {
-        let length = if rest.starts_with("%20") { 3 } else { 1 };
-        if byte.is_ascii_digit() {
-            digits.try_push(byte).ok()?;
+/// A card number between what stands around it.
+struct Found<'a> {
+    before: &'a str,
+    card: ArrayVec<u8, PAN_LENGTH_MAX>,
+    after: &'a str,
+}
+
+/// A number may have more groups than those of the card: who types one adds its date and its code.
+fn first_card(number: &str) -> Option<Found<'_>> {
+    let mut start = 0;
+    loop {
+        let (before, rest) = number.split_at_checked(start)?;
+        if rest.is_empty() {
+            return None;
         }
-        rest = rest.get(length..)?;
+        if let Some((card, after)) = leading_card(rest) {
+            return Some(Found { before, card, after });
+        }
+        let group = group_length(rest);
+        let separator = separator_length(rest.get(group..)?);
+        if group + separator == 0 {
+            return None;
+        }
+        start += group + separator;
     }
-    (PAN_LENGTHS.contains(&digits.len()) && passes_luhn(&digits)).then_some(digits)
+}
+
+/// The digits of the longest card number that begins here and ends with a group, and what follows it.
+fn leading_card(number: &str) -> Option<(ArrayVec<u8, PAN_LENGTH_MAX>, &str)> {
+    let mut digits = ArrayVec::<u8, PAN_LENGTH_MAX>::new();
+    let (mut rest, mut found) = (number, None);
+    while rest.starts_with(|character: char| character.is_ascii_digit()) {
+        let (group, after) = rest.split_at_checked(group_length(rest))?;
+        if digits.try_extend_from_slice(group.as_bytes()).is_err() {
+            break;
+        }
+        if PAN_LENGTHS.contains(&digits.len()) && passes_luhn(&digits) {
+            found = Some((digits.clone(), after));
+        }
+        rest = after.get(separator_length(after)..)?;
+    }
+    found
+}
+
+/// How many digits stand at the beginning.
+fn group_length(text: &str) -> usize {
+    text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
+/// How long the separator at the beginning is, as people put it between the digits of a card; 0 where there is none.
+fn separator_length(text: &str) -> usize {
+    match text.as_bytes().first() {
+        Some(b' ' | b'-' | b'+') => 1,
+        Some(b'%') if text.starts_with("%20") => 3,
+        _ => 0,
+    }
 }
 
 /// Whether [`value`] may hide something of the texts that stand in this JSON. It says yes too often, never too seldom,
@@ -215,7 +257,7 @@ fn may_hold_card_number(text: &str) -> bool {
     while let Some(start) = rest.bytes().position(|byte| byte.is_ascii_digit()) {
         let found = rest.get(start..).unwrap_or_default();
         let (number, after) = found.split_at(number_length(found));
-        if card_digits(number).is_some() {
+        if first_card(number).is_some() {
             return true;
         }
         rest = after;
@@ -271,6 +313,17 @@ mod tests {
     #[case("account=4111%201111%201111%201111", "account=411111******1111")]
     #[case("account=%34111111111111111", "account=411111******1111")]
     #[case("txn_id=1&sum=10.45", "txn_id=1&sum=10.45")]
+    #[case("4111111111111111 12 2026 123", "411111******1111 12 2026 123")]
+    #[case("4111-1111-1111-1111 123", "411111******1111 123")]
+    #[case("12 4111%201111%201111%201111", "12 411111******1111")]
+    #[case("4111111111111111 5500005555555559", "411111******1111 550000******5559")]
+    #[case("42560000009165238-1111-1345", "425600*******5238-1111-1345")]
+    #[case("79161234567 79161234568", "79161234567 79161234568")]
+    #[case(
+        "txn_id=4111111111111111 4111111111111111",
+        "txn_id=4111111111111111 411111******1111"
+    )]
+    #[case("12345678901234567890123", "12345678901234567890123")]
     fn masks_cards_and_nothing_else(#[case] input: &str, #[case] expected: &str) {
         assert_eq!(text(input), expected);
     }
@@ -318,6 +371,18 @@ mod tests {
         #[test]
         fn any_text_is_masked_without_harm(input in ".*") {
             let _ = text(&input);
+        }
+
+        #[test]
+        fn no_card_is_left_among_other_groups(
+            before in "([0-9]{1,4}[ -]){0,3}",
+            card in prop::sample::select(vec!["4111111111111111", "5500005555555559", "4222222222222"]),
+            after in "([ -][0-9]{1,4}){0,3}",
+        ) {
+            let input = format!("{before}{card}{after}");
+            let (masked, found) = (text(&input), may_hold_card_number(&input));
+            prop_assert!(!masked.contains(card), "{}", masked);
+            prop_assert!(found);
         }
     }
 }
