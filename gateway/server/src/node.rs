@@ -66,6 +66,7 @@ pub enum NodeError {
     #[error("listener {address}: {error}")]
     Listen { address: String, error: std::io::Error },
 }
+
 /// How this node differs from the plain one.
 #[derive(Default)]
 pub struct Extras {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use plugin_sdk::MerchantId;
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, QuerySelect, Statement};
+use chrono::{DateTime, TimeDelta, Utc};
+use plugin_sdk::{DecisionId, MerchantId};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 
 use crate::entities::decisions;
 use crate::merchants::read_id;
@@ -13,10 +14,14 @@ use crate::{Store, StoreError};
 
 /// A merchant may have a twentieth more before any of them go: finding those that go reads all that stay.
 const SLACK_PARTS: u64 = 20;
-/// How long counts are carried on before all is counted anew: rows may come late, and other nodes delete them too.
+/// How long counts are carried on before all is counted anew: other nodes delete too.
 const RECOUNT_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Decisions are counted when they are so old. Ids carry the clocks of the nodes, which differ, and rows may come late.
+const SETTLED_AFTER: TimeDelta = TimeDelta::minutes(2);
+/// Decisions that one look counts at most; the rest is counted by the next one.
+const COUNTED_AT_ONCE: u64 = 1_000_000;
 
-/// Counts as decisions come, so that a sweep costs what is new and not what is kept.
+/// Counts decisions as they come, so that a sweep costs what is new and not what is kept.
 pub struct DecisionShare {
     store: Store,
     /// Of each merchant.
@@ -28,8 +33,8 @@ pub struct DecisionShare {
 
 struct Counted {
     at: Instant,
-    /// The newest decision that is counted; empty where there was none.
-    newest: String,
+    /// All decisions up to this id are counted.
+    until: String,
     held: HashMap<MerchantId, u64>,
 }
 
@@ -44,91 +49,132 @@ impl DecisionShare {
     }
 
     /// Deletes the oldest decisions of merchants that have more than their share. Returns how many went.
-    pub async fn sweep(&mut self) -> Result<u64, StoreError> {
-        let carried = self.counted.take();
-        let mut counted = match carried.filter(|counted| counted.at.elapsed() < RECOUNT_AFTER) {
-            Some(counted) => self.store.count_further(counted).await?,
-            None => self.store.count_all(self.most() + 1).await?,
+    pub async fn sweep(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let settled = DecisionId::generate_at(now - SETTLED_AFTER).to_string();
+        let known = (self.counted.take()).filter(|counted| counted.at.elapsed() < RECOUNT_AFTER);
+        let mut counted = match known {
+            Some(counted) => counted,
+            None => {
+                self.store
+                    .count_all(settled.clone(), self.most().saturating_add(1))
+                    .await?
+            }
         };
-        let over = counted.held.iter().filter(|(_, held)| **held > self.most());
-        let over: Vec<_> = over.map(|(merchant, _)| *merchant).collect();
-        let mut deleted = 0;
-        for merchant in over {
-            deleted += self.delete_beyond(merchant).await?;
-            counted.held.insert(merchant, self.rows);
-        }
+        let further = self.store.count_further(&mut counted, settled).await;
+        let deleted = match further {
+            Ok(()) => self.delete_over(&mut counted).await,
+            Err(error) => Err(error),
+        };
+        // What was counted stays counted, whatever failed behind it.
         self.counted = Some(counted);
-        Ok(deleted)
+        deleted
     }
 
     fn most(&self) -> u64 {
         self.rows.saturating_add(self.rows / SLACK_PARTS)
     }
 
-    async fn delete_beyond(&self, merchant: MerchantId) -> Result<u64, StoreError> {
+    async fn delete_over(&self, counted: &mut Counted) -> Result<u64, StoreError> {
+        let over = counted.held.iter().filter(|(_, held)| **held > self.most());
+        let over: Vec<_> = over.map(|(merchant, _)| *merchant).collect();
         let mut deleted = 0;
-        loop {
-            let gone = self
+        for merchant in over {
+            deleted += self
                 .store
                 .delete_decisions_beyond(merchant, self.rows, self.chunk)
                 .await?;
-            deleted += gone;
-            if gone < self.chunk {
-                return Ok(deleted);
-            }
+            counted.held.insert(merchant, self.rows);
         }
+        Ok(deleted)
     }
 }
 
 impl Store {
-    /// Counts each merchant's decisions up to `most` of them.
-    async fn count_all(&self, most: u64) -> Result<Counted, StoreError> {
-        // Before the counts: what comes meanwhile is rather counted twice than never.
-        let newest: Option<String> = decisions::Entity::find()
-            .select_only()
-            .column(decisions::Column::Id)
-            .order_by_desc(decisions::Column::Id)
-            .into_tuple()
-            .one(&self.reads)
-            .await?;
-        let mut counted = Counted {
-            at: Instant::now(),
-            newest: newest.unwrap_or_default(),
-            held: HashMap::new(),
-        };
+    /// Counts each merchant's decisions up to `most` of them. What comes meanwhile is rather counted twice than never.
+    async fn count_all(&self, until: String, most: u64) -> Result<Counted, StoreError> {
+        let mut held = HashMap::new();
         let mut merchant = self.merchant_with_decisions(None).await?;
         while let Some(id) = merchant {
-            counted.held.insert(id, self.count_decisions(id, most).await?);
+            held.insert(id, self.count_decisions(id, most).await?);
             merchant = self.merchant_with_decisions(Some(id)).await?;
         }
-        Ok(counted)
+        let at = Instant::now();
+        Ok(Counted { at, until, held })
     }
 
     async fn count_decisions(&self, merchant: MerchantId, most: u64) -> Result<u64, StoreError> {
         let statement = Statement::from_sql_and_values(
             self.backend(),
             "SELECT count(*) AS held FROM (SELECT 1 FROM decisions WHERE merchant_id = $1 LIMIT $2) AS known",
-            [
-                merchant.to_string().into(),
-                i64::try_from(most).unwrap_or(i64::MAX).into(),
-            ],
+            [merchant.to_string().into(), number(most).into()],
         );
         let row = self.reads.query_one_raw(statement).await?;
         row.map_or(Ok(0), |row| count(&row, "held"))
     }
 
-    async fn count_further(&self, mut counted: Counted) -> Result<Counted, StoreError> {
+    async fn count_further(&self, counted: &mut Counted, settled: String) -> Result<(), StoreError> {
+        // The limit within also keeps SQLite from reading all that is stored, merchant by merchant.
         let statement = Statement::from_sql_and_values(
             self.backend(),
-            "SELECT merchant_id, count(*) AS decisions, max(id) AS newest FROM decisions WHERE id > $1 GROUP BY merchant_id",
-            [counted.newest.clone().into()],
+            "SELECT merchant_id, count(*) AS decisions, max(id) AS newest FROM (
+                 SELECT merchant_id, id FROM decisions WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3) AS fresh
+             GROUP BY merchant_id",
+            [
+                counted.until.clone().into(),
+                settled.clone().into(),
+                number(COUNTED_AT_ONCE).into(),
+            ],
         );
+        let (mut total, mut newest) = (0_u64, String::new());
         for row in self.reads.query_all_raw(statement).await? {
             let merchant = read_id(&row.try_get::<String>("", "merchant_id")?)?;
+            let decisions = count(&row, "decisions")?;
             let held = counted.held.entry(merchant).or_default();
-            *held = held.saturating_add(count(&row, "decisions")?);
-            counted.newest = counted.newest.max(row.try_get("", "newest")?);
+            *held = held.saturating_add(decisions);
+            total = total.saturating_add(decisions);
+            newest = newest.max(row.try_get("", "newest")?);
         }
-        Ok(counted)
+        let until = if total < COUNTED_AT_ONCE { settled } else { newest };
+        counted.until = until.max(std::mem::take(&mut counted.until));
+        Ok(())
     }
+
+    /// Deletes a merchant's decisions beyond the newest `kept`, so many at once. Returns how many went.
+    async fn delete_decisions_beyond(&self, merchant: MerchantId, kept: u64, at_once: u64) -> Result<u64, StoreError> {
+        let Some(last) = self.first_decision_beyond(merchant, kept).await? else {
+            return Ok(0);
+        };
+        let mut deleted = 0;
+        loop {
+            let statement = Statement::from_sql_and_values(
+                self.backend(),
+                "DELETE FROM decisions WHERE id IN (
+                     SELECT id FROM decisions WHERE merchant_id = $1 AND id <= $2 ORDER BY id LIMIT $3)",
+                [merchant.to_string().into(), last.clone().into(), number(at_once).into()],
+            );
+            let gone = self.writes.execute_raw(statement).await?.rows_affected();
+            deleted += gone;
+            // Fewer than asked for may mean that another node deletes them too.
+            if gone == 0 {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// The newest decision that is not among the newest `kept` of a merchant.
+    async fn first_decision_beyond(&self, merchant: MerchantId, kept: u64) -> Result<Option<String>, StoreError> {
+        let id = decisions::Entity::find()
+            .select_only()
+            .column(decisions::Column::Id)
+            .filter(decisions::Column::MerchantId.eq(merchant.to_string()))
+            .order_by_desc(decisions::Column::Id)
+            .offset(kept)
+            .limit(1)
+            .into_tuple();
+        Ok(id.one(&self.reads).await?)
+    }
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -166,23 +166,6 @@ impl Store {
             .await?;
         merchant.as_deref().map(read_id).transpose()
     }
-
-    /// Deletes up to `limit` of a merchant's decisions beyond the newest `kept`. Returns how many went.
-    pub(crate) async fn delete_decisions_beyond(
-        &self,
-        merchant: MerchantId,
-        kept: u64,
-        limit: u64,
-    ) -> Result<u64, StoreError> {
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let statement = Statement::from_sql_and_values(
-            self.backend(),
-            "DELETE FROM decisions WHERE id IN (
-                 SELECT id FROM decisions WHERE merchant_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3)",
-            [merchant.to_string().into(), number(limit).into(), number(kept).into()],
-        );
-        Ok(self.writes.execute_raw(statement).await?.rows_affected())
-    }
 }
 
 impl DecisionFilter {

@@ -10,8 +10,6 @@ use ulid::Ulid;
 
 use crate::masking;
 
-/// A card number with separators is not longer, in bytes.
-const CARD_BYTES_MAX: usize = 64;
 /// Of a body or a URL this much is kept, in bytes.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
@@ -95,12 +93,9 @@ impl Recorder {
     }
 }
 
-/// Cut where a character ends, and masked. What is cut is a little longer, so that no half of a card number escapes.
+/// Masked, and then cut where a character ends: half of a card number would be no card any more.
 fn kept(text: &str) -> String {
-    let head = text
-        .get(..text.floor_char_boundary(TEXT_BYTES_MAX + CARD_BYTES_MAX))
-        .unwrap_or(text);
-    let mut masked = masking::text(head);
+    let mut masked = masking::text(text);
     masked.truncate(masked.floor_char_boundary(TEXT_BYTES_MAX));
     masked
 }

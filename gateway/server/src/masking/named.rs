@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{CARD_PARAMETERS, MASK, text};
+use super::{CARD_PARAMETERS, MASK, is_card_number, text};
 
 /// Of a body or a URL this much is kept, in bytes.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
@@ -36,17 +36,24 @@ fn is_named(name: &str, names: &[&str]) -> bool {
 fn hide(value: &mut Value, names: &[&str]) {
     match value {
         Value::Object(members) => {
-            for (name, member) in members {
-                if is_named(name, names) && !member.is_null() {
-                    *member = Value::String(MASK.to_owned());
+            for (name, mut member) in std::mem::take(members) {
+                if is_named(&name, names) && !member.is_null() {
+                    member = Value::String(MASK.to_owned());
                 } else {
-                    hide(member, names);
+                    hide(&mut member, names);
                 }
+                members.insert(text(&name), member);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| hide(item, names)),
         Value::String(string) => *string = text(string),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Number(number) => {
+            let plain = number.to_string();
+            if is_card_number(&plain) {
+                *value = Value::String(text(&plain));
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -76,6 +83,10 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<Value>(&hidden).unwrap(),
             serde_json::from_str::<Value>(expected).unwrap()
+        );
+        assert_eq!(
+            named(br#"{"card":4111111111111111,"5500005555555559":[1]}"#, &[]),
+            r#"{"card":"411111******1111","550000******5559":[1]}"#
         );
         assert_eq!(
             named(b"a=1&password=x&note=4111111111111111", &["password"]),

@@ -16,8 +16,8 @@ use crate::plugins::Plugins;
 use crate::tenancy::config_secrets::{self, Owner};
 use crate::tenancy::{BoundRules, RuleBinder, Traffic, TrafficDefaults, TrafficLimits, is_slug};
 
-/// Merchants that a node keeps in memory.
-const TENANTS_MAX: u64 = 100_000;
+/// Merchants that a node keeps in memory, with names that name nobody.
+const TENANTS_MAX: u64 = 150_000;
 /// How often a node asks the database for changes. Others see a change after this and the time of a query.
 const WATCH_INTERVAL: Duration = Duration::from_millis(300);
 /// Changed merchants that one question brings at most.

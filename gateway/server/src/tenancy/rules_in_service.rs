@@ -12,7 +12,7 @@ use crate::payments::ShadowLoad;
 use crate::tenancy::{BoundCanary, RuleSettings};
 
 /// Merchants whose allowance a node keeps.
-const ALLOWANCES_MAX: u64 = 100_000;
+const ALLOWANCES_MAX: u64 = 150_000;
 /// Shadows that a node keeps beside those that run.
 const SHADOWS_MAX: u64 = 1_000;
 /// Compiled revisions that a node keeps beside those in service, in bytes.

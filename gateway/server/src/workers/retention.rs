@@ -63,7 +63,7 @@ impl Retention {
         }
         let keys_until = now - Days::days(i64::from(self.key_days));
         while self.store.delete_keys_before(keys_until, CHUNK).await? == CHUNK {}
-        let decisions = self.delete_old_decisions(now).await? + share.sweep().await?;
+        let decisions = self.delete_old_decisions(now).await? + share.sweep(now).await?;
         while self.store.cancel_undeliverable().await? > 0 {}
         if deleted + registrations + decisions > 0 {
             tracing::info!(exchanges = deleted, registrations, decisions, "old records deleted");

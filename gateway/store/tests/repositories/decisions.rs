@@ -150,7 +150,7 @@ async fn old_decisions_go_and_so_do_those_beyond_a_merchants_share(#[values(Sqli
     assert_eq!(store.delete_decisions_before(until, 100).await.unwrap(), 2);
     assert_eq!(left().await, ["acme 100", "acme 50", "acme 0", "other"]);
     let mut share = DecisionShare::new(store.clone(), 2, 1);
-    assert_eq!(share.sweep().await.unwrap(), 1);
+    assert_eq!(share.sweep(now()).await.unwrap(), 1);
     assert_eq!(left().await, ["acme 50", "acme 0", "other"]);
 }
 
@@ -161,40 +161,39 @@ async fn a_merchants_share_is_counted_as_decisions_come(#[values(Sqlite, Postgre
     let store = &world.store;
     let other = merchant(store, "other").await.id;
     let log = LogWriter::start(store);
+    let at = |minute: i64| now() + chrono::TimeDelta::minutes(minute);
     let mut share = DecisionShare::new(store.clone(), 20, 2);
-    let mut number = 0;
-    let mut decided = async |merchant, times: usize| {
+    let decided = async |minute, merchant, times: usize| {
         for _ in 0..times {
-            number += 1;
-            log.decision(decision(&world, merchant, &format!("{number:03}"), 0))
-                .unwrap();
+            let stored = NewDecision {
+                id: DecisionId::generate_at(at(minute)),
+                ..decision(&world, merchant, "a", 0)
+            };
+            log.decision(stored).unwrap();
         }
         log.flush().await;
     };
-    let left = async || {
-        world
-            .database
-            .texts("SELECT account FROM decisions ORDER BY account")
-            .await
-            .len()
-    };
-    assert_eq!(share.sweep().await.unwrap(), 0);
+    let left = async || world.database.texts("SELECT id FROM decisions").await.len();
+    assert_eq!(share.sweep(at(0)).await.unwrap(), 0);
     // A twentieth more than the share may stay.
-    decided(world.merchant.id, 21).await;
-    decided(other, 3).await;
-    assert_eq!(share.sweep().await.unwrap(), 0);
-    decided(world.merchant.id, 5).await;
-    assert_eq!(share.sweep().await.unwrap(), 6);
-    assert_eq!(left().await, 23);
-    decided(world.merchant.id, 1).await;
-    decided(other, 1).await;
-    assert_eq!(share.sweep().await.unwrap(), 0);
-    decided(world.merchant.id, 1).await;
-    assert_eq!(share.sweep().await.unwrap(), 2);
+    decided(1, world.merchant.id, 21).await;
+    decided(1, other, 3).await;
+    assert_eq!(share.sweep(at(5)).await.unwrap(), 0);
+    decided(6, world.merchant.id, 5).await;
+    // A node with a clock that is ahead keeps nobody else's from being counted.
+    decided(60, other, 1).await;
+    assert_eq!(share.sweep(at(10)).await.unwrap(), 6);
+    assert_eq!(left().await, 24);
+    decided(11, world.merchant.id, 1).await;
+    assert_eq!(share.sweep(at(15)).await.unwrap(), 0);
+    decided(16, world.merchant.id, 1).await;
+    // It is not settled yet.
+    assert_eq!(share.sweep(at(17)).await.unwrap(), 0);
+    assert_eq!(share.sweep(at(20)).await.unwrap(), 2);
     assert_eq!(left().await, 24);
     // Another node, or this one after a start, counts what is there.
-    decided(other, 30).await;
+    decided(21, other, 30).await;
     let mut fresh = DecisionShare::new(store.clone(), 20, 100);
-    assert_eq!(fresh.sweep().await.unwrap(), 14);
-    assert_eq!(fresh.sweep().await.unwrap(), 0);
+    assert_eq!(fresh.sweep(at(25)).await.unwrap(), 14);
+    assert_eq!(fresh.sweep(at(30)).await.unwrap(), 0);
 }
