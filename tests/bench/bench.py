@@ -32,9 +32,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 CHECK_CLIENTS = 64
 PAY_CLIENTS = (16, 64)
 WARM_UP_SECONDS = 1
-# What docs/operations.md says of a database for payments, on a machine of 16 GiB.
-POSTGRES_SETTINGS = {"shared_buffers": "4GB", "min_wal_size": "2GB", "max_wal_size": "8GB", "bgwriter_delay": "50ms",
-                     "bgwriter_lru_maxpages": "1000", "max_connections": "300"}
+MEMORY_MB = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+# What docs/operations.md says of a database for payments.
+POSTGRES_SETTINGS = {"shared_buffers": f"{min(4096, MEMORY_MB // 4)}MB", "min_wal_size": "2GB", "max_wal_size": "8GB",
+                     "bgwriter_delay": "50ms", "bgwriter_lru_maxpages": "1000", "max_connections": "300"}
 # The ratios that we want to reach, ours to the peer's.
 AIMS = {"nginx + lua": 0.5, "HAProxy + lua": 1.2, "bare actix-web, a constant": 0.35, "pgbench, same rows": 1.5,
         "pgbench, single row": 0.7, "nginx + php-fpm + PDO": 4.0, "bare loop of one-row commits": 5.0}
@@ -583,10 +584,9 @@ def version(*command):
 
 def machine(directory):
     cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     system = re.search(r'PRETTY_NAME="(.*)"', pathlib.Path("/etc/os-release").read_text())
     return [
-        f"Machine: {os.cpu_count()} × {cpu.group(1).strip() if cpu else platform.machine()}, {memory:.0f} GiB; load, "
+        f"Machine: {os.cpu_count()} × {cpu.group(1).strip() if cpu else platform.machine()}, {MEMORY_MB / 1024:.0f} GiB; load, "
         "servers and database share it",
         f"System: {system.group(1) if system else platform.system()}, kernel {platform.release()}; load average at the "
         f"start {os.getloadavg()[0]:.1f}",
