@@ -160,7 +160,7 @@ fn push_number(output: &mut String, number: &str) {
         && ["txn_id=", "osmp_txn_id>", "prv_txn>", "txn_date="]
             .iter()
             .any(|name| output.ends_with(name));
-    let hidden = (!names_payment).then(|| hidden_bytes(number)).flatten();
+    let hidden = (!names_payment).then(|| hidden_bytes(output, number)).flatten();
     let Some(hidden) = hidden else {
         output.push_str(number);
         return;
@@ -172,11 +172,10 @@ fn push_number(output: &mut String, number: &str) {
 /// Which bytes of a number must not be kept, if any: of each row of whole groups that can be a card, all but the first
 /// six and the last four digits. Who types a card adds its date, its code or a telephone, so a number may have more
 /// groups than the card, and every row is looked at: one that passes the check digit by chance must not stand for the card.
-fn hidden_bytes(number: &str) -> Option<Vec<bool>> {
+fn hidden_bytes(before: &str, number: &str) -> Option<Vec<bool>> {
     let mut hidden: Option<Vec<bool>> = None;
-    let mut start = 0;
-    while let Some(rest) = number.get(start..).filter(|rest| !rest.is_empty()) {
-        for places in cards_from(rest) {
+    for start in group_starts(before, number) {
+        for places in cards_from(number.get(start..).unwrap_or_default()) {
             let hidden = hidden.get_or_insert_with(|| vec![false; number.len()]);
             let shown_end = places.len().saturating_sub(PAN_END_SHOWN);
             for place in places.get(PAN_START_SHOWN..shown_end).unwrap_or_default() {
@@ -185,14 +184,24 @@ fn hidden_bytes(number: &str) -> Option<Vec<bool>> {
                 }
             }
         }
-        let group = group_length(rest);
-        let step = group + separator_length(rest.get(group..).unwrap_or_default());
-        if step == 0 {
-            break;
-        }
-        start += step;
     }
     hidden
+}
+
+/// Where groups of digits begin. Behind `%20` one begins for who reads a URL, and at its `20` for who reads a text.
+fn group_starts<'a>(before: &'a str, number: &'a str) -> impl Iterator<Item = usize> + 'a {
+    const ESCAPE_LENGTH: usize = 3;
+    let (before, number) = (before.as_bytes(), number.as_bytes());
+    let back = move |at: usize, by: usize| match at.checked_sub(by) {
+        Some(at) => number.get(at),
+        None => before.get((before.len() + at).checked_sub(by)?),
+    };
+    let is_behind_escape = move |at: usize| {
+        back(at, ESCAPE_LENGTH) == Some(&b'%')
+            && (1..ESCAPE_LENGTH).all(|by| back(at, by).is_some_and(u8::is_ascii_hexdigit))
+    };
+    let is_start = move |at: usize| at == 0 || !back(at, 1).is_some_and(u8::is_ascii_digit) || is_behind_escape(at);
+    (0..number.len()).filter(move |at| number.get(*at).is_some_and(u8::is_ascii_digit) && is_start(*at))
 }
 
 type Places = ArrayVec<usize, PAN_LENGTH_MAX>;
@@ -261,14 +270,18 @@ fn names_card_parameter(text: &str) -> bool {
 }
 
 fn may_hold_card_number(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(start) = rest.bytes().position(|byte| byte.is_ascii_digit()) {
-        let found = rest.get(start..).unwrap_or_default();
-        let (number, after) = found.split_at(number_length(found));
-        if hidden_bytes(number).is_some() {
+    let mut at = 0;
+    while let Some(next) = text
+        .get(at..)
+        .and_then(|rest| rest.find(|character: char| character.is_ascii_digit()))
+    {
+        let (before, found) = text.split_at(at + next);
+        let length = number_length(found);
+        let (number, _) = found.split_at(length);
+        if hidden_bytes(before, number).is_some() {
             return true;
         }
-        rest = after;
+        at += next + length;
     }
     false
 }
@@ -328,6 +341,10 @@ mod tests {
     #[case("42560000009165238-1111-1345", "425600*******5238-1111-1345")]
     #[case("79161234567 79161234568", "79161234567 79161234568")]
     #[case("txn_id=4111 1111 1111 1111", "txn_id=4111 11** **** 1111")]
+    #[case("note=card%204111111111111111", "note=card%20411111******1111")]
+    #[case("%224111111111111111%22", "%22411111******1111%22")]
+    #[case("%C2%A04111111111111111", "%C2%A041111*******1111")]
+    #[case("100%4111111111111111", "100%411111******1111")]
     #[case("4111 - 1111 - 1111 - 1111", "4111 - 11** - **** - 1111")]
     #[case("79161234564 4111 1111 1111 1111", "791612***** 4111 11** **** 1111")]
     #[case("12345678901234567890123", "12345678901234567890123")]
