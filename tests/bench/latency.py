@@ -98,6 +98,8 @@ def main():
             made = bench.Bench(directory, tollgate, options.seconds)
             results = {}
             with made.running_postgres():
+                if not options.quick:
+                    made.age_wal()
                 for command, _, _, peer in TURNS:
                     ours = turn(made, command, options.seconds)
                     results[command] = ours, peer(made, ours["wanted"], options.seconds)
