@@ -97,10 +97,11 @@ impl Node {
             .bootstrap_token()?
             .map(|token| BootstrapToken::new(&token).map(Arc::new))
             .transpose()?;
-        let (parts, jobs) = Parts::open(settings, core).await?;
+        // In boxes, as these are far larger than what the node keeps of them.
+        let (parts, jobs) = Box::pin(Parts::open(settings, core)).await?;
         let (stop, stopped) = watch::channel(false);
         let mut background = Background::start(&parts, jobs, &stopped).await?;
-        let admin = Data::new(people::desk(&parts, bootstrap).await?);
+        let admin = Data::new(Box::pin(people::desk(&parts, bootstrap)).await?);
         background.serve_exports(&admin.exports, &stopped);
 
         let desk = parts.desk(admin.clone(), extras.default_connection);
