@@ -173,16 +173,11 @@ fn push_number(output: &mut String, number: &str) {
 /// six and the last four digits. Who types a card adds its date, its code or a telephone, so a number may have more
 /// groups than the card, and every row is looked at: one that passes the check digit by chance must not stand for the card.
 fn hidden_bytes(before: &str, number: &str) -> Option<Vec<bool>> {
-    let mut hidden: Option<Vec<bool>> = None;
-    for start in group_starts(before, number) {
-        for places in cards_from(number.get(start..).unwrap_or_default()) {
-            let hidden = hidden.get_or_insert_with(|| vec![false; number.len()]);
-            let shown_end = places.len().saturating_sub(PAN_END_SHOWN);
-            for place in places.get(PAN_START_SHOWN..shown_end).unwrap_or_default() {
-                if let Some(mark) = hidden.get_mut(start + place) {
-                    *mark = true;
-                }
-            }
+    let mut hidden = None;
+    // Most numbers are too short for a card; this is asked of each of them in each exchange and decision.
+    if number.len() >= *PAN_LENGTHS.start() {
+        for start in group_starts(before, number) {
+            hide_cards_from(start, number, &mut hidden);
         }
     }
     hidden
@@ -204,23 +199,29 @@ fn group_starts<'a>(before: &'a str, number: &'a str) -> impl Iterator<Item = us
     (0..number.len()).filter(move |at| number.get(*at).is_some_and(u8::is_ascii_digit) && is_start(*at))
 }
 
-type Places = ArrayVec<usize, PAN_LENGTH_MAX>;
-
-/// The places of the digits of each card number that begins here and ends with a group.
-fn cards_from(number: &str) -> ArrayVec<Places, PAN_LENGTH_MAX> {
-    let mut found = ArrayVec::new();
-    let (mut digits, mut places) = (ArrayVec::<u8, PAN_LENGTH_MAX>::new(), Places::new());
-    let mut at = 0;
+/// Hides what must not be kept of each card number that begins at `start` and ends with a group.
+fn hide_cards_from(start: usize, number: &str, hidden: &mut Option<Vec<bool>>) {
+    let mut digits = ArrayVec::<u8, PAN_LENGTH_MAX>::new();
+    let mut places = ArrayVec::<usize, PAN_LENGTH_MAX>::new();
+    let mut at = start;
     loop {
         let rest = number.get(at..).unwrap_or_default();
         let group = group_length(rest);
         if group == 0 || digits.len() + group > PAN_LENGTH_MAX {
-            return found;
+            return;
         }
         digits.extend(rest.bytes().take(group));
         places.extend(at..at + group);
         if PAN_LENGTHS.contains(&digits.len()) && passes_luhn(&digits) {
-            found.push(places.clone());
+            let hidden = hidden.get_or_insert_with(|| vec![false; number.len()]);
+            for place in places
+                .get(PAN_START_SHOWN..places.len() - PAN_END_SHOWN)
+                .unwrap_or_default()
+            {
+                if let Some(mark) = hidden.get_mut(*place) {
+                    *mark = true;
+                }
+            }
         }
         at += group;
         at += separator_length(number.get(at..).unwrap_or_default());

@@ -1,7 +1,8 @@
 //! What each statement does to the names that are visible.
 
-use full_moon::ast::luau::ConstAssignment;
-use full_moon::ast::{Expression, GenericFor, If, LocalAssignment, Prefix, Stmt, Var};
+use full_moon::ast::punctuated::Punctuated;
+use full_moon::ast::{Expression, GenericFor, If, Prefix, Stmt, Var};
+use full_moon::tokenizer::TokenReference;
 
 use super::{Walk, name_of};
 use crate::lint::kinds::Kind;
@@ -10,8 +11,8 @@ use crate::lint::{flow, operators};
 impl Walk<'_> {
     pub(super) fn statement(&mut self, statement: &Stmt) {
         match statement {
-            Stmt::LocalAssignment(local) => self.local_assignment(local),
-            Stmt::ConstAssignment(local) => self.const_assignment(local),
+            Stmt::LocalAssignment(local) => self.locals(local.names(), local.expressions()),
+            Stmt::ConstAssignment(local) => self.locals(local.names(), local.expressions()),
             Stmt::Assignment(assignment) => {
                 self.expressions(assignment.expressions());
                 for (variable, value) in assignment.variables().iter().zip(assignment.expressions().iter()) {
@@ -66,17 +67,9 @@ impl Walk<'_> {
         }
     }
 
-    fn local_assignment(&mut self, local: &LocalAssignment) {
-        let kinds = self.expressions(local.expressions());
-        for (place, name) in local.names().iter().enumerate() {
-            let kind = kinds.get(place).copied().unwrap_or(Kind::Unknown);
-            self.declare(name, kind, true);
-        }
-    }
-
-    fn const_assignment(&mut self, local: &ConstAssignment) {
-        let kinds = self.expressions(local.expressions());
-        for (place, name) in local.names().iter().enumerate() {
+    fn locals(&mut self, names: &Punctuated<TokenReference>, values: &Punctuated<Expression>) {
+        let kinds = self.expressions(values);
+        for (place, name) in names.iter().enumerate() {
             let kind = kinds.get(place).copied().unwrap_or(Kind::Unknown);
             self.declare(name, kind, true);
         }
