@@ -7,7 +7,6 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    gateway::cli::run().await
+fn main() -> ExitCode {
+    gateway::cli::run()
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use plugin_sdk::{DecisionId, MerchantId};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 
+use crate::bigint::bigint;
 use crate::entities::decisions;
 use crate::merchants::read_id;
 use crate::overview::count;
@@ -106,7 +107,7 @@ impl Store {
         let statement = Statement::from_sql_and_values(
             self.backend(),
             "SELECT count(*) AS held FROM (SELECT 1 FROM decisions WHERE merchant_id = $1 LIMIT $2) AS known",
-            [merchant.to_string().into(), number(most).into()],
+            [merchant.to_string().into(), bigint(most).into()],
         );
         let row = self.reads.query_one_raw(statement).await?;
         row.map_or(Ok(0), |row| count(&row, "held"))
@@ -122,7 +123,7 @@ impl Store {
             [
                 counted.until.clone().into(),
                 settled.clone().into(),
-                number(COUNTED_AT_ONCE).into(),
+                bigint(COUNTED_AT_ONCE).into(),
             ],
         );
         let (mut total, mut newest) = (0_u64, String::new());
@@ -150,7 +151,7 @@ impl Store {
                 self.backend(),
                 "DELETE FROM decisions WHERE id IN (
                      SELECT id FROM decisions WHERE merchant_id = $1 AND id <= $2 ORDER BY id LIMIT $3)",
-                [merchant.to_string().into(), last.clone().into(), number(at_once).into()],
+                [merchant.to_string().into(), last.clone().into(), bigint(at_once).into()],
             );
             let gone = self.writes.execute_raw(statement).await?.rows_affected();
             deleted += gone;
@@ -173,8 +174,4 @@ impl Store {
             .into_tuple();
         Ok(id.one(&self.reads).await?)
     }
-}
-
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, DecisionId, MerchantId, PaymentId};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 
+use crate::bigint::bigint;
 use crate::entities::decisions;
 use crate::merchants::read_id;
 use crate::overview::count;
@@ -145,7 +146,7 @@ impl Store {
         let statement = Statement::from_sql_and_values(
             self.backend(),
             "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions ORDER BY id LIMIT $1) AND created_at < $2",
-            [i64::try_from(limit).unwrap_or(i64::MAX).into(), until.into()],
+            [bigint(limit).into(), until.into()],
         );
         Ok(self.writes.execute_raw(statement).await?.rows_affected())
     }
@@ -184,7 +185,6 @@ impl DecisionFilter {
 
 impl NewDecision {
     pub(crate) fn row(&self) -> decisions::Model {
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         decisions::Model {
             id: self.id.to_string(),
             merchant_id: self.merchant_id.to_string(),
@@ -196,8 +196,8 @@ impl NewDecision {
             account: self.account.clone(),
             outcome: self.outcome.to_owned(),
             reason: self.reason.map(str::to_owned),
-            steps: number(self.steps),
-            duration_us: number(self.duration_us),
+            steps: bigint(self.steps),
+            duration_us: bigint(self.duration_us),
             record: self.record.write(),
             created_at: self.created_at,
         }

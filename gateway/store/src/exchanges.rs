@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use plugin_sdk::{ConnectionId, MerchantId, PaymentId};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 
+use crate::bigint::bigint;
 use crate::entities::exchanges;
 use crate::{Cursor, Page, Store, StoreError};
 
@@ -88,7 +89,7 @@ impl Store {
         let statement = Statement::from_sql_and_values(
             self.backend(),
             "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges ORDER BY id LIMIT $1) AND created_at < $2",
-            [i64::try_from(limit).unwrap_or(i64::MAX).into(), until.into()],
+            [bigint(limit).into(), until.into()],
         );
         Ok(self.writes.execute_raw(statement).await?.rows_affected())
     }
@@ -99,7 +100,7 @@ impl Store {
             DELETE FROM registrations WHERE (connection_id, key1, key2) IN (
                 SELECT connection_id, key1, key2 FROM registrations WHERE created_at < $1
                 ORDER BY created_at LIMIT $2)";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = bigint(limit);
         let statement = Statement::from_sql_and_values(self.backend(), sql, [until.into(), limit.into()]);
         Ok(self.writes.execute_raw(statement).await?.rows_affected())
     }

@@ -11,6 +11,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 
+use crate::bigint::bigint;
 use crate::entities::{export_chunks, exports};
 use crate::merchants::read_id;
 use crate::{Cursor, Page, Store, StoreError};
@@ -193,8 +194,8 @@ impl Store {
         let transaction = self.writes.begin().await?;
         let changed = running(taken.take, export)
             .col_expr(Column::Chunks, Expr::value(export.chunks + 1))
-            .col_expr(Column::Rows, Expr::value(counted(export.rows + rows)))
-            .col_expr(Column::Bytes, Expr::value(counted(bytes)))
+            .col_expr(Column::Rows, Expr::value(bigint(export.rows + rows)))
+            .col_expr(Column::Bytes, Expr::value(bigint(bytes)))
             .col_expr(Column::Position, Expr::value(position.clone()))
             .col_expr(Column::LeaseUntil, Expr::value(lease_until))
             .col_expr(Column::UpdatedAt, Expr::value(now))
@@ -305,10 +306,6 @@ fn running(take: i32, export: &Export) -> sea_orm::UpdateMany<exports::Entity> {
         .filter(exports::Column::MerchantId.eq(export.merchant_id.to_string()))
         .filter(exports::Column::Status.eq(ExportStatus::Running.as_str()))
         .filter(exports::Column::Takes.eq(take))
-}
-
-fn counted(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl Export {

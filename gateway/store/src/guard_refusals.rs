@@ -3,6 +3,7 @@
 use plugin_sdk::MerchantId;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QuerySelect};
 
+use crate::bigint::bigint;
 use crate::bulk::{self, OnConflict};
 use crate::entities::guard_refusals::{Column, Entity, Model};
 use crate::{Store, StoreError};
@@ -91,10 +92,7 @@ impl Store {
         let Some(oldest) = oldest.filter(|oldest| *oldest < minute) else {
             return Ok(false);
         };
-        let until = Ord::min(
-            minute,
-            oldest.saturating_add(i64::try_from(at_once).unwrap_or(i64::MAX)),
-        );
+        let until = Ord::min(minute, oldest.saturating_add(bigint(at_once)));
         Entity::delete_many()
             .filter(Column::Minute.lt(until))
             .exec(&self.writes)

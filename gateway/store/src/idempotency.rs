@@ -9,6 +9,7 @@ use sea_orm::{
     TransactionTrait,
 };
 
+use crate::bigint::bigint;
 use crate::entities::idempotency_keys;
 use crate::merchants::read_id;
 use crate::{Store, StoreError};
@@ -81,7 +82,7 @@ impl Store {
             DELETE FROM idempotency_keys WHERE (merchant_id, idempotency_key) IN (
                 SELECT merchant_id, idempotency_key FROM idempotency_keys WHERE created_at < $1
                 ORDER BY created_at LIMIT $2)";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = bigint(limit);
         let statement = Statement::from_sql_and_values(self.backend(), sql, [until.into(), limit.into()]);
         Ok(self.writes.execute_raw(statement).await?.rows_affected())
     }

@@ -8,6 +8,7 @@ mod addressing;
 mod api_keys;
 mod arrays;
 mod audit;
+mod bigint;
 mod bulk;
 mod canaries;
 mod certificate_warnings;

@@ -7,6 +7,7 @@ use sea_orm::{
     QueryOrder, QuerySelect, Statement, TransactionTrait, Value,
 };
 
+use crate::bigint::bigint;
 use crate::entities::{list_changes, list_entries, list_generations, list_quotas, lists, merchants};
 use crate::merchants::read_id;
 use crate::{Cursor, MerchantStatus, Page, Store, StoreError};
@@ -37,7 +38,7 @@ impl ListEntry {
     #[must_use]
     pub fn bytes(&self) -> i64 {
         let length = self.key.len() + self.value.as_ref().map_or(0, String::len);
-        i64::try_from(length).unwrap_or(i64::MAX)
+        bigint(length)
     }
 }
 
@@ -171,7 +172,7 @@ impl Store {
         let mut sql = "SELECT key, value FROM list_entries
             WHERE generation = (SELECT generation FROM lists WHERE merchant_id = $1 AND name = $2)"
             .to_owned();
-        let limit = i64::try_from(cursor.limit + 1).unwrap_or(i64::MAX);
+        let limit = bigint(cursor.limit + 1);
         let mut values: Vec<Value> = vec![merchant.to_string().into(), name.into(), limit.into()];
         let bounds = [
             ("key >=", Some(prefix.to_owned())),

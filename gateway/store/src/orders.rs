@@ -12,6 +12,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 
+use crate::bigint::bigint;
 use crate::bulk::{self, OnConflict as BulkConflict};
 use crate::entities::{decisions, deliveries, events, order_operations, orders, payment_tokens, payments};
 use crate::idempotency::{self, IdempotencyKey, KeyAnswer, KeyClaim};
@@ -327,7 +328,7 @@ impl Store {
 
     /// The payment of this number, if the connection has it or had a part in it.
     pub async fn order_by_number(&self, merchant: MerchantId, number: u64) -> Result<Option<PaymentId>, StoreError> {
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let number = bigint(number);
         let by_payment: Option<String> = payments::Entity::find()
             .select_only()
             .column(payments::Column::Id)
@@ -356,7 +357,7 @@ impl Store {
                 ORDER BY check_at LIMIT $3 {skip})
              RETURNING merchant_id, payment_id, id"
         );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = bigint(limit);
         let values = [lease_until.into(), now.into(), limit.into()];
         let rows = (self.writes).query_all_raw(Statement::from_sql_and_values(self.backend(), sql, values));
         let due = rows.await?.into_iter().map(|row| {

@@ -5,6 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use plugin_sdk::{EndpointId, MerchantId, PaymentId};
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, Value};
 
+use crate::bigint::bigint;
 use crate::merchants::read_id;
 use crate::{Store, StoreError};
 
@@ -129,7 +130,7 @@ impl Store {
             span.until.into(),
             first_id(span.from).into(),
             past_id(span.until).into(),
-            i64::try_from(COUNTED_MAX).unwrap_or(i64::MAX).into(),
+            bigint(COUNTED_MAX).into(),
             seconds.into(),
         ];
         let mine = scope.condition("merchant_id", &mut values);
@@ -165,7 +166,7 @@ impl Store {
         scope: Scope,
         since: DateTime<Utc>,
     ) -> Result<Vec<(Option<String>, i64)>, StoreError> {
-        let mut values: Vec<Value> = vec![since.into(), i64::try_from(TIMED_MAX).unwrap_or(i64::MAX).into()];
+        let mut values: Vec<Value> = vec![since.into(), bigint(TIMED_MAX).into()];
         let mine = scope.condition("merchant_id", &mut values);
         let owner = match scope {
             Scope::Merchant(_) => "connection_id",

@@ -7,6 +7,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 
+use crate::bigint::bigint;
 use crate::entities::{decisions, rule_replays};
 use crate::merchants::read_id;
 use crate::{Cursor, Page, Store, StoreError, StoredDecision};
@@ -151,7 +152,7 @@ impl Store {
             merchant_id: Set(merchant.to_string()),
             target: Set(new.target),
             status: Set(ReplayStatus::Running.as_str().to_owned()),
-            total: Set(i64::try_from(new.total).unwrap_or(i64::MAX)),
+            total: Set(bigint(new.total)),
             done: Set(0),
             report: Set(None),
             error: Set(None),
@@ -175,10 +176,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let changed = running(merchant, id)
-            .col_expr(
-                rule_replays::Column::Done,
-                Expr::value(i64::try_from(done).unwrap_or(i64::MAX)),
-            )
+            .col_expr(rule_replays::Column::Done, Expr::value(bigint(done)))
             .col_expr(rule_replays::Column::LeaseUntil, Expr::value(lease_until))
             .col_expr(rule_replays::Column::UpdatedAt, Expr::value(now))
             .exec(&self.writes)

@@ -6,6 +6,7 @@ use plugin_sdk::{
 };
 use sea_orm::{ColumnTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 
+use crate::bigint::bigint;
 use crate::entities::{merchants, payments};
 use crate::merchants::read_id;
 use crate::{Cursor, Merchant, MerchantStatus, PAGE_SIZE_MAX, Payment, PaymentFilter, Store, StoreError};
@@ -149,8 +150,8 @@ impl Store {
         payment: &str,
         text: &str,
     ) -> Result<Vec<String>, StoreError> {
-        let probed = i64::try_from(PROBED_MAX).unwrap_or(i64::MAX);
-        let hits = i64::try_from(HITS_MAX).unwrap_or(i64::MAX);
+        let probed = bigint(PROBED_MAX);
+        let hits = bigint(HITS_MAX);
         let mut values: Vec<Value> = vec![text.into(), probed.into(), hits.into()];
         let column = if owners == "merchants" { "o.id" } else { "o.merchant_id" };
         let mine = reach.condition(column, &mut values);
@@ -186,8 +187,8 @@ impl Store {
             self.add_found(kind, sql, values, &mut found).await?;
         }
         for (kind, table, name, more) in BY_NAME {
-            let hits = i64::try_from(HITS_MAX).unwrap_or(i64::MAX);
-            let probed = i64::try_from(PROBED_MAX).unwrap_or(i64::MAX);
+            let hits = bigint(HITS_MAX);
+            let probed = bigint(PROBED_MAX);
             let mut values: Vec<Value> = vec![text.into(), probed.into(), hits.into()];
             let mine = reach.condition("o.id", &mut values);
             let sql = format!(
@@ -252,7 +253,7 @@ impl Store {
 
     /// Payments that a network calls so, at any connection that the merchant has or had: one probe for each of them.
     pub(crate) async fn payments_of_key(&self, merchant: MerchantId, key: &str) -> Result<Vec<String>, StoreError> {
-        let hits = i64::try_from(PAGE_SIZE_MAX).unwrap_or(i64::MAX);
+        let hits = bigint(PAGE_SIZE_MAX);
         let sql = match self.backend() {
             DatabaseBackend::Postgres => {
                 "SELECT p.id FROM connections c CROSS JOIN LATERAL (

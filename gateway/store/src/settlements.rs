@@ -9,6 +9,7 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, Statement, TransactionTrait,
 };
 
+use crate::bigint::bigint;
 use crate::bulk::{self, OnConflict};
 use crate::entities::{connections, payments, settlement_files, settlement_rows};
 use crate::link::Link;
@@ -361,7 +362,7 @@ impl RowWriter<'_> {
                   WHERE r.connection_id = p.connection_id AND r.key1 = p.key1 AND r.key2 = p.key2
                     AND r.outcome <> 'ours_only')
             ORDER BY p.id LIMIT $5";
-        let limit = i64::try_from(CHUNK_SIZE).unwrap_or(i64::MAX);
+        let limit = bigint(CHUNK_SIZE);
         let values = [
             self.new.connection_id.to_string().into(),
             period.from.into(),

@@ -11,6 +11,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use crate::audit::{self, Change};
+use crate::bigint::bigint;
 use crate::entities::{rule_shadow_examples, rule_shadow_groups, rule_shadows};
 use crate::merchants::{read_id, touch_merchant};
 use crate::{Store, StoreError};
@@ -187,7 +188,7 @@ async fn add_totals(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     use rule_shadows::Column;
-    let plus = |column: Column, count: u64| Expr::col(column).add(number(count));
+    let plus = |column: Column, count: u64| Expr::col(column).add(bigint(count));
     let added = rule_shadows::Entity::update_many()
         .col_expr(Column::Decided, plus(Column::Decided, found.decided))
         .col_expr(Column::Same, plus(Column::Same, found.same))
@@ -231,7 +232,7 @@ async fn add_group(
         amounts: json!({}),
         examples: 0,
     });
-    row.count = row.count.saturating_add(number(group.count));
+    row.count = row.count.saturating_add(bigint(group.count));
     row.amounts = json!(summed(read_amounts(&row.amounts), &group.amounts));
     let taken = usize::try_from(row.examples).unwrap_or(EXAMPLES_MAX);
     for example in group.examples.into_iter().take(EXAMPLES_MAX.saturating_sub(taken)) {
@@ -350,10 +351,6 @@ pub(crate) async fn running(
 
 fn told(shadow: &RuleShadow) -> Value {
     json!({ "shadow": shadow.id, "target": shadow.target })
-}
-
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl ShadowCounts {

@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use plugin_sdk::{MerchantId, Money};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, TransactionTrait};
 
+use crate::bigint::bigint;
 use crate::entities::velocity_marks;
 use crate::payments::read_currency;
 use crate::{NewPayment, PaymentStatus, PaymentWrite, Store, StoreError};
@@ -154,7 +155,7 @@ pub fn velocity_totals(
 /// Where a window starts, in microseconds since 1970; the edge itself is not in it.
 #[must_use]
 pub fn window_edge(window: Duration, now: DateTime<Utc>) -> i64 {
-    let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+    let window = bigint(window.as_micros());
     now.timestamp_micros().saturating_sub(window)
 }
 
@@ -173,7 +174,7 @@ impl Store {
             merchant.to_string().into(),
             key.0.clone().into(),
             (now.timestamp_micros() - KEPT * MICROSECONDS).into(),
-            i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1).into(),
+            bigint(limit).saturating_add(1).into(),
         ];
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         let rows = self.reads.query_all_raw(statement).await?;
@@ -266,7 +267,7 @@ impl Store {
         // Only whole spans: none is coarser than its age allows.
         let old = now.timestamp_micros() - coarse.age * MICROSECONDS;
         let until = old - old.rem_euclid(length);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = bigint(limit);
         let transaction = self.writes.begin().await?;
         let backend = transaction.get_database_backend();
         let statement =
@@ -313,7 +314,7 @@ impl Store {
     }
 
     async fn delete_marks(&self, seconds: i64, until_us: i64, limit: u64) -> Result<u64, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = bigint(limit);
         let sql = format!("DELETE FROM velocity_marks WHERE {}", old_rows(self.backend()));
         let values = [seconds.into(), until_us.into(), limit.into()];
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);

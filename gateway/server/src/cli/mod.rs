@@ -123,6 +123,9 @@ enum Migrate {
     Status,
 }
 
+/// The whole program. Its runtime starts here and not in `main`, because a future is compiled, once more if need be, in
+/// the crate that runs it.
+#[tokio::main]
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let is_rules = matches!(cli.command, Command::Rules(_));

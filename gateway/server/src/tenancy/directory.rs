@@ -45,6 +45,7 @@ pub struct BoundTenant {
 pub type Named = (Arc<BoundTenant>, Arc<BoundConnection>);
 
 pub struct BoundConnection {
+    /// Without what the other fields hold or only people look at: config, login and the certificate's description.
     pub row: Connection,
     /// The config as its plugin reads it.
     pub network: BoundNetwork,
@@ -309,12 +310,15 @@ impl Directory {
         }
     }
 
-    fn bind_connection(&self, row: Connection, traffic: Arc<Traffic>) -> Arc<BoundConnection> {
+    fn bind_connection(&self, mut row: Connection, traffic: Arc<Traffic>) -> Arc<BoundConnection> {
         let network = self.bind_network(&row);
         if let BoundNetwork::Unusable(error) = &network {
             tracing::error!(connection = %row.id, %error, "the connection's config cannot be used");
         }
-        let login = row.basic_login.clone().zip(row.basic_password_hash.clone());
+        // Nothing is kept twice: a node may hold a hundred thousand of these.
+        row.config = serde_json::Value::Null;
+        row.identity = None;
+        let login = row.basic_login.take().zip(row.basic_password_hash.take());
         let login = login.map(|(login, hash)| BasicLogin::new(login, hash));
         // A change elsewhere in the merchant must not make the next request pay for Argon2 again.
         let earlier = self.proven.get(&row.id);
