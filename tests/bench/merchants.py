@@ -30,14 +30,20 @@ def turn(made, count, rounds, seconds, warm_up):
         if warm["good"] < count:
             raise bench.Failure(f"only {warm['good']:,} of {count:,} merchants were asked in {warm_up} s")
         made.sql("postgres", "CHECKPOINT")
+        written = wal_bytes(made)
         results = [made.wrk(url, "check", CLIENTS, seconds, RATE, merchants=count, zipf=ZIPF) for _ in range(rounds)]
-        return results, footprint.resident_mb(process.pid)
+        written = (wal_bytes(made) - written) / sum(result["good"] for result in results)
+        return results, footprint.resident_mb(process.pid), written
 
 
-def row(count, results, resident):
+def wal_bytes(made):
+    return int(made.sql("postgres", "SELECT wal_bytes FROM pg_stat_wal"))
+
+
+def row(count, results, resident, written):
     columns = [bench.spread([result[key] / 1000 for result in results], "{:.2f}")
                for key in ("p50_us", "p99_us", "p999_us")]
-    return [f"{count:,}", f"{resident:.0f}", *columns]
+    return [f"{count:,}", f"{resident:.0f}", *columns, f"{written / 1000:.1f}"]
 
 
 def report(many, few, rounds, seconds):
@@ -46,7 +52,8 @@ def report(many, few, rounds, seconds):
     resident = many[2]
     return "\n\n".join([
         "## Very many merchants",
-        bench.table(["Merchants", "Resident MB", "p50 ms", "p99 ms", "p99.9 ms"], [row(*few), row(*many)]),
+        bench.table(["Merchants", "Resident MB", "p50 ms", "p99 ms", "p99.9 ms", "Log of PostgreSQL, KB a check"],
+                    [row(*few), row(*many)]),
         f"Resident: aim ≤ {RESIDENT_AIM_MB} MB, {'met' if resident <= RESIDENT_AIM_MB else '**missed**'}. p99: **{ratio:.2f}** "
         f"times that of {FEW} merchants, aim ≤ {P99_AIM}, {'met' if ratio <= P99_AIM else '**missed**'}. {rounds} × {seconds} s "
         f"of {RATE:,} checks a second over {CLIENTS} connections, by Zipf's law with exponent {ZIPF}, PostgreSQL; {FEW} merchants "
