@@ -11,7 +11,7 @@ use crate::bigint::bigint;
 use crate::entities::decisions;
 use crate::merchants::read_id;
 use crate::overview::count;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, chunks};
 
 /// A merchant may have a twentieth more before any of them go: finding those that go reads all that stay.
 const SLACK_PARTS: u64 = 20;
@@ -145,20 +145,30 @@ impl Store {
         let Some(last) = self.first_decision_beyond(merchant, kept).await? else {
             return Ok(0);
         };
+        // Where the chunk before ended: what it deleted stays in the index for a while, and is not read again and again.
+        let mut from = String::new();
         let mut deleted = 0;
         loop {
-            let statement = Statement::from_sql_and_values(
-                self.backend(),
-                "DELETE FROM decisions WHERE id IN (
-                     SELECT id FROM decisions WHERE merchant_id = $1 AND id <= $2 ORDER BY id LIMIT $3)",
-                [merchant.to_string().into(), last.clone().into(), bigint(at_once).into()],
-            );
-            let gone = self.writes.execute_raw(statement).await?.rows_affected();
-            deleted += gone;
-            // Fewer than asked for may mean that another node deletes them too.
-            if gone == 0 {
+            let began = Instant::now();
+            let chunk = "SELECT id FROM decisions WHERE merchant_id = $1 AND id > $2 AND id <= $3 ORDER BY id LIMIT $4";
+            let statement = |sql: String| {
+                let values = [
+                    merchant.to_string().into(),
+                    from.clone().into(),
+                    last.clone().into(),
+                    bigint(at_once).into(),
+                ];
+                Statement::from_sql_and_values(self.backend(), sql, values)
+            };
+            let delete = statement(format!("DELETE FROM decisions WHERE id IN ({chunk})"));
+            let until = statement(format!("SELECT max(id) AS until FROM ({chunk}) AS chunk"));
+            let until = self.reads.query_one_raw(until).await?;
+            let Some(until) = until.map_or(Ok(None), |row| row.try_get("", "until"))? else {
                 return Ok(deleted);
-            }
+            };
+            deleted += self.writes.execute_raw(delete).await?.rows_affected();
+            from = until;
+            chunks::rest(began.elapsed()).await;
         }
     }
 

@@ -138,22 +138,28 @@ impl Store {
             Scope::Merchant(_) => "connection_id",
             Scope::Installation => "merchant_id",
         };
-        let piece = match self.backend() {
-            DatabaseBackend::Postgres => {
-                "CAST(FLOOR(EXTRACT(EPOCH FROM (created_at - CAST($1 AS timestamptz))) / $6) AS bigint)"
-            }
-            _ => "CAST((julianday(created_at) - julianday($1)) * 86400 / $6 AS INTEGER)",
+        // PostgreSQL reckons differences of times in `numeric`, which would take a third of the whole time if it were asked
+        // for each row: it cuts the rows first, and counts the pieces.
+        let (cut, piece) = match self.backend() {
+            DatabaseBackend::Postgres => (
+                "date_bin(make_interval(secs => CAST($6 AS double precision)), created_at, CAST($1 AS timestamptz))",
+                "CAST(FLOOR(EXTRACT(EPOCH FROM (cut - CAST($1 AS timestamptz))) / $6) AS bigint)",
+            ),
+            _ => (
+                "CAST((julianday(created_at) - julianday($1)) * 86400 / $6 AS INTEGER)",
+                "cut",
+            ),
         };
         let sql = format!(
-            "SELECT owner, currency, status, piece, COUNT(*) AS payments,
+            "SELECT owner, currency, status, {piece} AS piece, COUNT(*) AS payments,
                     CAST(SUM(amount_minor / {HALF}) AS bigint) AS high,
                     CAST(SUM(amount_minor % {HALF}) AS bigint) AS low, MIN(created_at) AS oldest
              FROM (
-                 SELECT {owner} AS owner, currency, status, amount_minor, created_at, {piece} AS piece
+                 SELECT {owner} AS owner, currency, status, amount_minor, created_at, {cut} AS cut
                  FROM payments
                  WHERE {mine} AND id >= $3 AND id < $4 AND created_at >= $1 AND created_at < $2
                  ORDER BY id DESC LIMIT $5) newest
-             GROUP BY owner, currency, status, piece"
+             GROUP BY owner, currency, status, cut"
         );
         let rows = self.ask(sql, values).await?;
         rows.iter().map(TrafficSum::read).collect()
