@@ -138,8 +138,7 @@ impl Store {
             Scope::Merchant(_) => "connection_id",
             Scope::Installation => "merchant_id",
         };
-        // PostgreSQL reckons differences of times in `numeric`, which would take a third of the whole time if it were asked
-        // for each row: it cuts the rows first, and counts the pieces.
+        // PostgreSQL reckons differences of times in `numeric`, which is slow: it is asked for each piece, not each payment.
         let (cut, piece) = match self.backend() {
             DatabaseBackend::Postgres => (
                 "date_bin(make_interval(secs => CAST($6 AS double precision)), created_at, CAST($1 AS timestamptz))",
